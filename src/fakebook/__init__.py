@@ -1,0 +1,1 @@
+"""The Fake Book: models that forge faces, and detectors that catch them."""
