@@ -1,0 +1,216 @@
+"""What a run leaves behind: figures, tables and numbers by name, each with its provenance.
+
+The poster and the book's prose read from here and nowhere else. A run's folder holds, for a figure ``loss``,
+``loss.svg``, ``loss.pdf``, ``loss.png`` and ``loss.json``; for a table, a CSV and a JSON file; and ``numbers.json``.
+``run.json`` is written last, by ``footer``: a folder without it is a run that did not finish.
+"""
+
+import base64
+import html
+import io
+import json
+import math
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython import get_ipython
+from IPython.display import HTML, Markdown, display
+from matplotlib.figure import Figure
+
+from fakebook.errors import UserError
+from fakebook.files import atomic
+
+# A larger SVG (thousands of points) is shown as PNG: pages must stay light.
+LARGEST_INLINE_SVG = 300_000
+PNG_DPI = 200
+
+
+class ContractError(Exception):
+    """A number of the chapter lies outside the range that the profile promises."""
+
+
+class Number(float):
+    """A float that knows how to be quoted: plain in prose with its digits and unit, or by a format spec."""
+
+    digits: int
+    unit: str
+
+    def __new__(cls, value: float, unit: str = "", digits: int = 3):
+        number = super().__new__(cls, value)
+        number.digits, number.unit = digits, unit
+        return number
+
+    def __format__(self, spec: str) -> str:
+        if spec:
+            return super().__format__(spec)
+        space = "" if self.unit in ("", "%") else " "
+        return f"{float(self):,.{self.digits}f}{space}{self.unit}"
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+class Results:
+    """The figures, tables and numbers of one run.
+
+    Args:
+        folder: where they go.
+        provenance: what they come from (revision, profile, seed, device, versions); stands in every sidecar.
+        contract: ``{number: [low, high]}``, checked by ``footer``.
+    """
+
+    def __init__(self, folder: Path, provenance: Mapping[str, Any], contract: Mapping[str, Any] | None = None):
+        self.folder = Path(folder)
+        self.provenance = dict(provenance)
+        self.contract = dict(contract or {})
+        self.numbers: dict[str, Number] = {}
+        self.shown: dict[str, str] = {}
+        self.started = time.monotonic()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # What an earlier run left under names that this one no longer uses would pass for this one's.
+        for old in self.folder.iterdir():
+            if old.is_file():
+                old.unlink()
+
+    def figure(self, name: str, fig: Figure, *, alt: str, caption: str = "") -> None:
+        """Show ``fig`` and keep it as SVG, PDF and PNG, with ``alt`` for those who cannot see it.
+
+        Raises:
+            UserError: no alt text, or the name is taken.
+        """
+        if not alt or not alt.strip():
+            raise UserError(f"figure {name!r} has no alt text: say in a sentence what it shows")
+        self._claim(name, "figure")
+        drawn = {}
+        for kind, options in _FORMATS.items():
+            buffer = io.BytesIO()
+            fig.savefig(buffer, format=kind, bbox_inches="tight", pad_inches=0.12, **options)
+            drawn[kind] = buffer.getvalue()
+            with atomic(self.folder / f"{name}.{kind}") as path:
+                path.write_bytes(drawn[kind])
+        width = round(fig.get_size_inches()[0] * 100)
+        plt.close(fig)
+        self._sidecar(name, kind="figure", alt=alt, caption=caption)
+        svg = len(drawn["svg"]) <= LARGEST_INLINE_SVG
+        mime, data = ("image/svg+xml", drawn["svg"]) if svg else ("image/png", drawn["png"])
+        source = f"data:{mime};base64,{base64.b64encode(data).decode()}"
+        image = f'<img src="{source}" alt="{html.escape(alt)}" style="max-width:min(100%,{width}px)" loading="lazy">'
+        display(HTML(f'<figure class="fb-figure" id="{name}">{image}{_figcaption(caption)}</figure>'))
+
+    def table(self, name: str, frame: pd.DataFrame, *, caption: str = "", digits: int = 3) -> None:
+        """Show ``frame`` and keep it as CSV and JSON. Floats are shown with ``digits`` decimals and kept whole."""
+        self._claim(name, "table")
+        with atomic(self.folder / f"{name}.csv") as path:
+            frame.to_csv(path)
+        self._sidecar(name, kind="table", caption=caption, data=json.loads(frame.to_json(orient="split")))
+        body = frame.to_html(
+            border=0, classes="fb-table", float_format=lambda x: f"{x:,.{digits}f}", na_rep="–", escape=True
+        )
+        display(HTML(f'<figure class="fb-figure fb-table-box" id="{name}">{body}{_figcaption(caption)}</figure>'))
+
+    def number(self, name: str, value: float, unit: str = "", digits: int = 3) -> Number:
+        """Keep one number under ``name``, with its unit and the decimals to quote it with.
+
+        Raises:
+            UserError: the number is not finite, or the name is taken.
+        """
+        value = float(value)
+        if not math.isfinite(value):
+            raise UserError(
+                f"number {name!r} of {self.provenance.get('run', 'this run')} is {value}: it must be finite"
+            )
+        self._claim(name, "number")
+        self.numbers[name] = Number(value, unit, digits)
+        kept = {
+            key: {"value": float(number), "unit": number.unit, "digits": number.digits}
+            for key, number in self.numbers.items()
+        }
+        self._write("numbers.json", {"numbers": kept, "provenance": self.provenance})
+        return self.numbers[name]
+
+    def say(self, text: str) -> None:
+        """Show Markdown with this run's numbers put in: ``{auroc}`` as kept, ``{share:.0%}`` by a format of your own.
+
+        Raises:
+            UserError: the text quotes a number that the run has not kept.
+        """
+        try:
+            display(Markdown(text.format_map(self.numbers)))
+        except KeyError as missing:
+            known = ", ".join(self.numbers) or "none yet"
+            raise UserError(f"the text quotes {missing}, which this run has not kept; it has {known}") from None
+
+    def used(self, name: str, fingerprint: str) -> None:
+        """Record that the run read the data set ``name`` with this ``fingerprint``."""
+        self.provenance.setdefault("data_hashes", {})[name] = fingerprint
+
+    def footer(self) -> None:
+        """Show where everything above comes from, check the contract, and mark the run as finished.
+
+        Raises:
+            ContractError: a number lies outside its range, or was never kept.
+        """
+        self.provenance["wall_seconds"] = round(time.monotonic() - self.started, 1)
+        self.provenance["peak_memory_mib"] = peak_memory_mib()
+        broken = []
+        for name, (low, high) in self.contract.items():
+            if name not in self.numbers:
+                broken.append(f"{name} was never kept")
+            elif not low <= self.numbers[name] <= high:
+                broken.append(f"{name} = {float(self.numbers[name]):.4g} is outside [{low}, {high}]")
+        if broken:
+            raise ContractError(f"{self.provenance.get('run', 'the run')} breaks its contract: {'; '.join(broken)}")
+        display(HTML(_footer(self.provenance)))
+        self._write("run.json", {"provenance": self.provenance, "shown": self.shown, "contract": self.contract})
+
+    def _claim(self, name: str, kind: str) -> None:
+        if not name.replace("_", "").isalnum() or not name.isascii():
+            raise UserError(f"{kind} {name!r}: a name is made of ASCII letters, digits and underscores")
+        if name in self.shown:
+            raise UserError(f"{kind} {name!r}: the run already has a {self.shown[name]} of that name")
+        self.shown[name] = kind
+
+    def _sidecar(self, name: str, **content: Any) -> None:
+        self._write(f"{name}.json", {"name": name, **content, "cell": _cell(), "provenance": self.provenance})
+
+    def _write(self, file: str, content: dict[str, Any]) -> None:
+        with atomic(self.folder / file) as path:
+            path.write_text(json.dumps(content, indent=1, ensure_ascii=False))
+
+
+# Without dates and random ids the same figure is the same file.
+_FORMATS: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None}},
+    "pdf": {"metadata": {"CreationDate": None}},
+    "png": {"dpi": PNG_DPI, "metadata": {"Software": None}},
+}
+
+
+def _figcaption(caption: str) -> str:
+    return f"<figcaption>{html.escape(caption)}</figcaption>" if caption else ""
+
+
+def _cell() -> int | None:
+    shell = get_ipython()
+    return shell.execution_count if shell else None
+
+
+def peak_memory_mib() -> int:
+    """The most memory that this process has held, in MiB."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
+
+
+def _footer(provenance: Mapping[str, Any]) -> str:
+    rows = []
+    for key, value in provenance.items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{name} {str(content)[:12]}" for name, content in value.items())
+        rows.append(f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(str(value))}</td></tr>")
+    return f'<details class="fb-provenance" open><summary>Where this page comes from</summary><table>{"".join(rows)}</table></details>'
