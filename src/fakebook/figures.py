@@ -63,13 +63,12 @@ def use_style() -> None:
             # Text as text in PDF (print), as outlines in SVG (the reader's machine may lack the font).
             "pdf.fonttype": 42,
             "svg.fonttype": "path",
-            "svg.hashsalt": "fakebook",
         }
     )
 
 
 def to_pixels(images: Tensor) -> np.ndarray:
-    """Images ``(..., C, H, W)`` in [-1, 1] as an array ``(..., H, W, 3)`` in [0, 1] for drawing; values beyond are cut."""
+    """Images ``(..., C, H, W)`` in [-1, 1] as an array ``(..., H, W, 3)`` in [0, 1]; values beyond are cut."""
     images = images.detach().to("cpu", torch.float32).add(1).div(2).clamp(0, 1)
     if images.shape[-3] == 1:
         images = images.expand(*images.shape[:-3], 3, *images.shape[-2:])
@@ -120,7 +119,7 @@ def grid(
         columns,
         figsize=(columns * cell + margin, len(labelled) * cell + (0.3 if column_titles else 0)),
         squeeze=False,
-        gridspec_kw={"wspace": 0.0, "hspace": 0.0},
+        layout="constrained",
     )
     fig.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     for line, (label, images) in enumerate(labelled.items()):
@@ -208,6 +207,10 @@ def matrix(
         annot_kws={"fontsize": 9},
         ax=ax,
     )
+    # Seaborn turns to white text on mid blues, where ink is still the more legible.
+    shade = plt.Normalize(np.nanmin(frame) if low is None else low, np.nanmax(frame) if high is None else high)
+    for label, value in zip(ax.texts, frame.to_numpy(dtype=float).ravel(), strict=True):
+        label.set_color("white" if shade(value) > 0.6 else INK)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.tick_params(length=0, rotation=0)
     ax.grid(False)

@@ -90,7 +90,8 @@ class Results:
         drawn = {}
         for kind, options in _FORMATS.items():
             buffer = io.BytesIO()
-            fig.savefig(buffer, format=kind, bbox_inches="tight", pad_inches=0.12, **options)
+            with plt.rc_context({"svg.hashsalt": name}):
+                fig.savefig(buffer, format=kind, bbox_inches="tight", pad_inches=0.12, **options)
             drawn[kind] = buffer.getvalue()
             with atomic(self.folder / f"{name}.{kind}") as path:
                 path.write_bytes(drawn[kind])
@@ -184,7 +185,7 @@ class Results:
             path.write_text(json.dumps(content, indent=1, ensure_ascii=False))
 
 
-# Without dates and random ids the same figure is the same file.
+# Without dates and random ids (hence the hash salt, above) the same figure is the same file.
 _FORMATS: dict[str, dict[str, Any]] = {
     "svg": {"metadata": {"Date": None}},
     "pdf": {"metadata": {"CreationDate": None}},
@@ -213,4 +214,5 @@ def _footer(provenance: Mapping[str, Any]) -> str:
         if isinstance(value, Mapping):
             value = ", ".join(f"{name} {str(content)[:12]}" for name, content in value.items())
         rows.append(f"<tr><th>{html.escape(key.replace('_', ' '))}</th><td>{html.escape(str(value))}</td></tr>")
-    return f'<details class="fb-provenance" open><summary>Where this page comes from</summary><table>{"".join(rows)}</table></details>'
+    summary = "<summary>Where this page comes from</summary>"
+    return f'<details class="fb-provenance" open>{summary}<table>{"".join(rows)}</table></details>'

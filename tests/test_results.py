@@ -1,0 +1,113 @@
+import json
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from PIL import Image
+
+from fakebook.errors import UserError
+from fakebook.results import ContractError, Number, Results
+
+
+@pytest.fixture
+def results(tmp_path):
+    return Results(tmp_path / "run", {"run": "test", "seed": 0}, {"auroc": [0.5, 1.0]})
+
+
+def drawing():
+    fig, ax = plt.subplots()
+    ax.plot([0, 1], [1, 0])
+    return fig
+
+
+def test_figure_is_kept_in_three_formats_with_its_provenance(results):
+    results.figure("loss", drawing(), alt="The loss falls.")
+    assert results.folder.joinpath("loss.svg").read_text().lstrip().startswith("<?xml")
+    assert results.folder.joinpath("loss.pdf").read_bytes().startswith(b"%PDF")
+    assert Image.open(results.folder / "loss.png").convert("L").getextrema()[0] < 128
+    sidecar = json.loads(results.folder.joinpath("loss.json").read_text())
+    assert sidecar["alt"] == "The loss falls." and sidecar["provenance"]["seed"] == 0
+
+
+def test_the_same_figure_is_the_same_file(tmp_path):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        Results(folder, {}).figure("loss", drawing(), alt="The loss falls.")
+    for kind in ("svg", "pdf", "png"):
+        first, second = ((folder / f"loss.{kind}").read_bytes() for folder in folders)
+        assert first == second
+
+
+@pytest.mark.parametrize("alt", ["", "  "])
+def test_no_alt_text_is_an_error(results, alt):
+    with pytest.raises(UserError, match="'loss' has no alt text"):
+        results.figure("loss", drawing(), alt=alt)
+    assert not list(results.folder.iterdir())
+
+
+def test_alt_text_is_escaped_in_the_page(results, capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("fakebook.results.display", shown.append)
+    results.figure("loss", drawing(), alt='a "quoted" <b>', caption="1 < 2")
+    assert 'alt="a &quot;quoted&quot; &lt;b&gt;"' in shown[0].data and "1 &lt; 2" in shown[0].data
+
+
+def test_table_keeps_every_decimal(results):
+    frame = pd.DataFrame({"ap": [0.123456789]}, index=["lama"])
+    results.table("table_1", frame)
+    assert pd.read_csv(results.folder / "table_1.csv", index_col=0).equals(frame)
+    assert json.loads((results.folder / "table_1.json").read_text())["data"]["data"] == [[0.123456789]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_is_finite(results, value):
+    with pytest.raises(UserError, match="must be finite"):
+        results.number("auroc", value)
+
+
+def test_a_name_is_used_once_and_is_a_plain_one(results):
+    results.number("auroc", 0.9)
+    with pytest.raises(UserError, match="already has a number"):
+        results.table("auroc", pd.DataFrame())
+    with pytest.raises(UserError, match="ASCII letters"):
+        results.number("../escape", 1)
+
+
+def test_numbers_are_quoted_with_digits_and_unit():
+    assert f"{Number(12.345, 's', 1)}" == "12.3 s"
+    assert f"{Number(97.5, '%', 0)}" == "98%"
+    assert f"{Number(0.975):.0%}" == "98%"
+
+
+def test_prose_takes_its_numbers_from_the_run(results, monkeypatch):
+    shown = []
+    monkeypatch.setattr("fakebook.results.display", shown.append)
+    results.number("auroc", 0.91234, digits=2)
+    results.say("It reaches {auroc}.")
+    assert shown[0].data == "It reaches 0.91."
+    with pytest.raises(UserError, match="quotes 'accuracy', which this run has not kept; it has auroc"):
+        results.say("It reaches {accuracy}.")
+
+
+@pytest.mark.parametrize("value, said", [(None, "auroc was never kept"), (0.4, r"auroc = 0.4 is outside \[0.5, 1.0\]")])
+def test_a_broken_contract_fails_the_run(results, value, said):
+    if value is not None:
+        results.number("auroc", value)
+    with pytest.raises(ContractError, match=said):
+        results.footer()
+    assert not (results.folder / "run.json").exists()
+
+
+def test_a_kept_contract_finishes_the_run(results):
+    results.number("auroc", 0.9)
+    results.used("faces", "abc")
+    results.footer()
+    run = json.loads((results.folder / "run.json").read_text())
+    assert run["provenance"]["data_hashes"] == {"faces": "abc"}
+    assert run["provenance"]["peak_memory_mib"] > 10
+
+
+def test_results_of_an_earlier_run_do_not_linger(tmp_path):
+    Results(tmp_path, {}).number("old", 1)
+    Results(tmp_path, {})
+    assert not (tmp_path / "numbers.json").exists()
