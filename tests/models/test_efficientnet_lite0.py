@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 against timm's independent implementation, its padding against numpy, its weights on photographs."""
+"""EfficientNet-Lite0 against timm's independent implementation, its padding against numpy, its weights on photos."""
 
 import numpy as np
 import pytest

@@ -31,7 +31,7 @@ WEIGHTS = "models/efficientnet-lite0-57934424.pth"
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's "SAME" padding: ⌈size / stride⌉ outputs, the odd pixel padded after, not before."""
+    """A convolution with TensorFlow's "SAME" padding: ⌈size / stride⌉ outputs, the odd pixel padded after."""
 
     def forward(self, x: Tensor) -> Tensor:
         pads = []
