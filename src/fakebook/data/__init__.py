@@ -1,0 +1,92 @@
+"""Data sets by name: ``load("faces")`` and the others of ``data_manifest.yaml``."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from fakebook.data import digits, photos
+from fakebook.data.imageset import ImageSet, fingerprint
+from fakebook.errors import UserError
+
+__all__ = ["ImageSet", "load"]
+
+FACES, SIZE = 2000, 64  # how many faces, and pixels a side, where the caller does not say
+CHUNK = 256  # faces drawn at a time
+
+
+def load(
+    name: str,
+    *,
+    size: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    folder: str | Path | None = None,
+) -> ImageSet:
+    """Load a data set; see ``ImageSet`` for what comes back.
+
+    Args:
+        name: faces, mnist5k, lfw25, photos, london, lfw or olivetti.
+        size: side in pixels; by default 64 for faces and photographs, as in the file for the small ones.
+        limit: at most so many images; faces: how many to draw, 2000 by default; else whole identities, drawn by seed.
+        seed: of the parametric faces, and of the choice under ``limit``.
+        device: where the images are put, and where faces are drawn.
+        folder: of ``photos``; by default ``$FAKEBOOK_PHOTOS``.
+
+    Raises:
+        UserError: an unknown name, a size or limit that makes no sense, or data that is not there.
+    """
+    if name not in LOADERS:
+        raise UserError(f"no data set {name!r} to load: choose from {', '.join(LOADERS)}")
+    for what, value, least in (("size", size, 8), ("limit", limit, 1)):
+        if value is not None and value < least:
+            raise UserError(f"{what} is {value} for data set {name}: {least} at least is needed")
+    if folder is not None and name != "photos":
+        raise UserError(f"data set {name} takes no folder: load photos, with folder={folder}")
+    return LOADERS[name](size, limit, seed, torch.device(device), folder)
+
+
+def _faces(size, limit, seed, device, folder):
+    from fakebook.data import faces
+
+    factors = faces.sample(torch.arange(limit or FACES), seed=seed)
+    chunks = [
+        faces.draw({key: value[start : start + CHUNK] for key, value in factors.items()}, size or SIZE, device)
+        for start in range(0, limit or FACES, CHUNK)
+    ]
+    images, regions, landmarks = (torch.cat(parts) for parts in zip(*chunks, strict=True))
+    identity = factors["identity"].long()
+    mark = fingerprint("faces", images, identity, *(part for item in sorted(factors.items()) for part in item))
+    captions = faces.caption(factors)
+    note = "identities as drawn: the same person in several poses, expressions and lights"
+    return ImageSet(
+        "faces", "parametric faces", images, identity, mark, None, regions, landmarks, factors, captions, note=note
+    )
+
+
+def _small(read):
+    def loader(size, limit, seed, device, folder):
+        return _moved(read(size).limited(limit, seed), device)
+
+    return loader
+
+
+def _photos(size, limit, seed, device, folder):
+    folder = folder or os.environ.get("FAKEBOOK_PHOTOS")
+    if not folder:
+        raise UserError("photos need a folder: `make book PHOTOS=folder`, folder= or $FAKEBOOK_PHOTOS")
+    return _moved(photos.load(folder, size or SIZE, limit, seed), device)
+
+
+def _moved(images: ImageSet, device: torch.device) -> ImageSet:
+    return replace(images, images=images.images.to(device))
+
+
+LOADERS = {
+    "faces": _faces,
+    "mnist5k": _small(digits.mnist5k),
+    "lfw25": _small(digits.lfw25),
+    "photos": _photos,
+}
