@@ -1,0 +1,98 @@
+# The book as a pipeline: a rule a chapter's run, and one for the pages. `make book` calls it; by hand, for a part or elsewhere:
+#   snakemake --cores 2 --nolock chapters --config profile=smoke      (FAKEBOOK_PHOTOS=folder adds the runs on photographs)
+# A run depends on its notebook, the library files it imports (transitively), its block of book/profiles.yaml, its seed,
+# the pinned versions, the photographs' content, and what an earlier chapter wrote for it. Nothing else reruns it.
+import os
+import sys
+
+from fakebook import code, paths
+from fakebook.book import build, run, stage
+
+# The plain facts that no tool can find out. Which data sets a chapter runs on (photos: when a folder is given):
+DATA = {"11_forgers": ["faces", "photos"], "12_detectives": ["faces", "photos"]}
+# and which files, under the build folder, chapters leave for one another:
+WRITES = {"11_forgers": ["forged/{profile}/{data}/report.json"]}
+READS = {"12_detectives": ["forged/{profile}/{data}/report.json"]}
+
+
+workdir: str(paths.build())
+
+
+PROFILE = config.get("profile") or build.default_profile()
+SEED = int(config.get("seed", 0))
+PHOTOS = os.environ.get("FAKEBOOK_PHOTOS")
+PHOTOS_DIGEST = build.content(PHOTOS) if PHOTOS else None
+CHAPTERS = stage.chapters_of_toc()
+CHOSEN = [config["chapter"]] if "chapter" in config else CHAPTERS
+PYTHON = sys.executable
+# A GPU is for one chapter at a time. Cores are shared out: chapters with more threads than cores slow down tenfold.
+THREADS = workflow.cores if PROFILE in ("gpu", "paper") else 1
+
+
+def source(path):
+    """A file of the checkout, relative to the build folder, so that a checkout that moves is still up to date."""
+    return os.path.relpath(path, paths.build())
+
+
+def data_sets(chapter):
+    return [name for name in DATA.get(chapter, [None]) if name != "photos" or PHOTOS]
+
+
+def files(patterns, data):
+    return [pattern.format(profile=PROFILE, data=data) for pattern in patterns]
+
+
+def outputs(chapter, data):
+    name = run.run_name(chapter, data)
+    return [f"executed/{PROFILE}/{name}.ipynb", f"results/{PROFILE}/{name}/run.json"]
+
+
+def needed(chapter):
+    """The chapter and those whose files it reads."""
+    writers = [other for other in CHAPTERS if set(WRITES.get(other, [])) & set(READS.get(chapter, []))]
+    return {chapter}.union(*(needed(writer) for writer in writers))
+
+
+RUNS = [(chapter, data) for chapter in CHOSEN for data in data_sets(chapter)]
+EXECUTED = [outputs(chapter, data)[0] for chapter, data in RUNS]
+
+
+rule page:
+    input:
+        EXECUTED,
+        [source(path) for path in stage.sources()],
+        [source(path) for path in code.sources("fakebook.book.render").values()],
+    params:
+        runs=[run.run_name(chapter, data) for chapter, data in RUNS],
+    output:
+        "html/index.html",
+    shell:
+        "{PYTHON} -m fakebook.book.render {PROFILE} {params.runs}"
+
+
+rule chapters:
+    input:
+        EXECUTED,
+
+
+for chapter in sorted(set().union(*map(needed, CHOSEN))):
+    for data in data_sets(chapter):
+
+        rule:
+            name:
+                run.run_name(chapter, data)
+            input:
+                source(run.notebook(chapter)),
+                [source(path) for path in code.sources(code.imports_of_notebook(run.notebook(chapter))).values()],
+                source(paths.root() / "constraints.txt"),
+                files(READS.get(chapter, []), data),
+            params:
+                arguments=" ".join([chapter, f"profile={PROFILE}", f"seed={SEED}", *([f"data={data}"] if data else [])]),
+                settings=build.settings_text(PROFILE, chapter, data),
+                photos=PHOTOS_DIGEST if data == "photos" else None,
+            output:
+                outputs(chapter, data),
+                files(WRITES.get(chapter, []), data),
+            threads: THREADS
+            shell:
+                "{PYTHON} -m fakebook.book.run {params.arguments}"

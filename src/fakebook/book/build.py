@@ -1,0 +1,159 @@
+"""What ``make book`` and ``make chapter`` call: check what was asked for, then let Snakemake run what is not up to date.
+
+python -m fakebook.book.build [--profile NAME] [--photos FOLDER] [--chapter NAME] [--seed N] [--cores N] [--dry-run]
+"""
+
+import argparse
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+
+from fakebook import paths, profiles
+from fakebook.book import run, stage
+from fakebook.errors import UserError
+
+PHOTOGRAPHS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+LOG_LINES = 15
+
+
+def default_profile() -> str:
+    """``gpu`` where torch sees a CUDA device, else ``cpu``; torch is asked (two seconds) only if there is a driver."""
+    try:
+        count = ctypes.c_int(0)
+        driver = ctypes.CDLL("libcuda.so.1")
+        if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
+            return "cpu"
+    except (OSError, AttributeError):
+        return "cpu"
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def settings_text(profile: str, chapter: str, data: str | None) -> str:
+    """What the profile gives this run, as text that changes if and only if the run must be done again."""
+    values = profiles.settings(profile, chapter, data).plain()
+    values.pop("minutes", None)
+    return json.dumps(values, sort_keys=True)
+
+
+def content(folder: str | Path) -> str:
+    """The sha256 of the names and contents of all files in ``folder``: it changes when the photographs do."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            inner = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(f"{path.relative_to(folder)} {inner}\n".encode())
+    return digest.hexdigest()
+
+
+def check_photos(folder: str | Path) -> Path:
+    """The folder, absolute.
+
+    Raises:
+        UserError: no such folder, or no photograph in it.
+    """
+    path = Path(folder).expanduser().resolve()
+    if not path.is_dir():
+        raise UserError(f"PHOTOS={folder}: there is no such folder; give one with photographs of faces")
+    if not any(file.suffix.lower() in PHOTOGRAPHS for file in path.rglob("*")):
+        raise UserError(f"PHOTOS={folder}: no photograph in it ({', '.join(sorted(PHOTOGRAPHS))})")
+    return path
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[int]:
+    """Hold the build folder. The lock ends with the process however that ends, which Snakemake's own does not."""
+    paths.build().mkdir(parents=True, exist_ok=True)
+    with (paths.build() / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another run is at work in {paths.build()}: wait for it, or stop it") from None
+        yield lock.fileno()
+
+
+def snakemake(target: str, config: dict[str, object], cores: int, *options: str) -> int:
+    """Bring ``target`` up to date; give Snakemake's exit code. What it says goes to ``snakemake.log``, but for a dry run."""
+    command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(paths.root() / "Snakefile")]
+    command += ["--directory", str(paths.build()), "--cores", str(cores)]
+    command += ["--keep-going", "--rerun-incomplete", "--nolock", *options]
+    command += ["--config", *(f"{name}={value}" for name, value in config.items())]
+    with alone() as lock, log().open("w") as said:
+        # Snakemake keeps the lock open too: if this process is killed, the one that still works holds it.
+        process = subprocess.Popen(command, pass_fds=[lock], stderr=None if "--dry-run" in options else said)
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                # The terminal has sent the signal to Snakemake as well, which ends its chapters: wait until it has.
+                continue
+
+
+def log() -> Path:
+    """What Snakemake said of its last run."""
+    return paths.build() / "snakemake.log"
+
+
+def failures(profile: str, since: float) -> Iterator[str]:
+    """One line for each chapter that failed after ``since`` (seconds of the epoch)."""
+    for path in sorted((paths.build() / "executed" / profile).glob("*.failed.ipynb")):
+        if path.stat().st_mtime >= since:
+            yield nbformat.read(path, as_version=4).metadata.get("fakebook_error", path.name)
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="make book", allow_abbrev=False)
+    parser.add_argument("--profile")
+    parser.add_argument("--photos")
+    parser.add_argument("--chapter")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--dry-run", action="store_true")
+    chosen = parser.parse_args(arguments)
+    started = time.time()
+    try:
+        profile = chosen.profile or default_profile()
+        if profile not in profiles.names():
+            raise UserError(f"unknown profile {profile!r}: book/profiles.yaml has {', '.join(profiles.names())}")
+        photos = chosen.photos or os.environ.get("FAKEBOOK_PHOTOS")
+        if photos:
+            os.environ["FAKEBOOK_PHOTOS"] = str(check_photos(photos))
+        config = {"profile": profile, "seed": chosen.seed}
+        if chosen.chapter is not None:
+            run.notebook(chosen.chapter)
+            config["chapter"] = chosen.chapter
+        stage.check_toc()
+        options = ["--dry-run"] if chosen.dry_run else []
+        code = snakemake("chapters" if chosen.chapter else "page", config, chosen.cores, *options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    if code:
+        known = list(failures(profile, started))
+        if not known:
+            known = ["the book was not made; the end of " + str(log()), *log().read_text().splitlines()[-LOG_LINES:]]
+        print("\n".join(["", *(f"error: {line}" for line in known)]), file=sys.stderr)
+        return 1
+    if not chosen.dry_run:
+        took = run.clock(time.time() - started)
+        if chosen.chapter:
+            kept = (paths.build() / "executed" / profile).glob(f"{chosen.chapter}*.ipynb")
+            print("\n".join(f"Executed in {took}: {path}" for path in sorted(kept)))
+        else:
+            print(f"The book ({profile}, {took}): {(paths.build() / 'html' / 'index.html').as_uri()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,233 @@
+"""Run one chapter: its notebook through papermill, cell by cell, with progress that two chapters at once can share.
+
+    python -m fakebook.book.run 11_forgers profile=smoke seed=0 data=faces
+
+The executed notebook goes to ``<build>/executed/<profile>/<run>.ipynb``, where a run is ``02_autoencoders`` or, for a
+chapter that takes a data set, ``11_forgers-faces``. A run that fails leaves ``<run>.failed.ipynb`` there instead.
+"""
+
+import logging
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from fakebook import paths
+from fakebook.errors import UserError
+from fakebook.files import atomic
+
+TRACEBACK_LINES = 12
+
+
+class ChapterError(Exception):
+    """A chapter that failed. Its text names the chapter, the cell and the error; ``details`` ends its traceback."""
+
+    def __init__(self, message: str, details: str = ""):
+        super().__init__(message)
+        self.details = details
+
+
+def chapters() -> list[str]:
+    """The names of the book's notebooks, in order: ``02_autoencoders``, …"""
+    return sorted(path.stem for path in (paths.root() / "book").glob("[0-9]*.ipynb"))
+
+
+def notebook(chapter: str) -> Path:
+    """The notebook of ``chapter``.
+
+    Raises:
+        UserError: the book has no such chapter.
+    """
+    known = chapters()
+    if chapter not in known:
+        raise UserError(f"unknown chapter {chapter!r}: the book has {', '.join(known) or 'none yet'}")
+    return paths.root() / "book" / f"{chapter}.ipynb"
+
+
+def run_name(chapter: str, data: str | None = None) -> str:
+    """``11_forgers-faces`` for a chapter that takes a data set, else the chapter's name."""
+    return f"{chapter}-{data}" if data else chapter
+
+
+def executed(profile: str, run: str) -> Path:
+    """Where the executed notebook of ``run`` is, or will be."""
+    return paths.build() / "executed" / profile / f"{run}.ipynb"
+
+
+def run(chapter: str, parameters: Mapping[str, Any], say: Callable[[str], None] | None = None) -> Path:
+    """Run ``chapter`` with ``parameters`` (``profile``, ``seed``; ``data`` where it takes one); give what it became.
+
+    Raises:
+        UserError: an unknown chapter or parameter.
+        ChapterError: a cell failed, the kernel died, or the chapter did not end with its footer.
+    """
+    source = notebook(chapter)
+    _check(source, parameters)
+    name = run_name(chapter, parameters.get("data"))
+    output = executed(parameters["profile"], name)
+    failed = output.with_suffix(".failed.ipynb")
+    failed.unlink(missing_ok=True)
+    progress = _Progress(name, source, say or _print_line)
+    with atomic(output) as temporary:
+        try:
+            _execute(source, temporary, parameters, progress)
+        except ChapterError as error:
+            if temporary.stat().st_size:
+                partial = nbformat.read(temporary, as_version=4)
+                partial.metadata["fakebook_error"] = str(error)
+                nbformat.write(partial, temporary)
+                temporary.replace(failed)
+            raise
+        if not (paths.build() / "results" / parameters["profile"] / name / "run.json").is_file():
+            raise ChapterError(f"{name} left no run.json in its results: its last cell must be results.footer()")
+    progress.done()
+    return output
+
+
+def _check(source: Path, parameters: Mapping[str, Any]) -> None:
+    """papermill only warns of an unknown parameter; here it is an error."""
+    import papermill
+
+    known = papermill.inspect_notebook(str(source))
+    for name in parameters:
+        if name not in known:
+            raise UserError(f"{source.stem} has no parameter {name!r}: its parameters cell has {', '.join(known)}")
+    missing = {"profile", "seed"} - set(parameters)
+    if missing:
+        raise UserError(f"{source.stem} needs {' and '.join(sorted(missing))}: add {sorted(missing)[0]}=…")
+
+
+def _execute(source: Path, output: Path, parameters: Mapping[str, Any], progress: "_Progress") -> None:
+    import papermill
+    from jupyter_client.manager import AsyncKernelManager
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from traitlets import default
+
+    # Sockets' paths are short by law (107 characters), so this folder does not follow a long TMPDIR.
+    folder = tempfile.mkdtemp(prefix="fb-", dir="/tmp" if Path("/tmp").is_dir() else None)
+    kernel_log = Path(folder) / "kernel.log"
+
+    class IpcKernelManager(AsyncKernelManager):
+        """Two kernels that start at once race for TCP ports; sockets in a folder of their own cannot."""
+
+        @default("transport")
+        def _transport(self) -> str:
+            return "ipc"
+
+        @default("ip")
+        def _ip(self) -> str:
+            return f"{folder}/{uuid.uuid4().hex[:8]}"
+
+        async def start_kernel(self, **options: Any) -> Any:
+            # What a kernel says past its notebook is of interest only when it has died.
+            with kernel_log.open("wb") as log:
+                return await super().start_kernel(**options, stderr=log)
+
+    # A kernel that is stopped on purpose is no news.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # The reader's own IPython start-up files and history must not reach the book, and hashes must not differ by run.
+    os.environ.update(JUPYTER_RUNTIME_DIR=folder, IPYTHONDIR=folder, PYTHONHASHSEED="0")
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(output),
+            parameters=dict(parameters),
+            kernel_name="python3",
+            cwd=str(source.parent),
+            progress_bar=False,
+            start_timeout=300,
+            # On a busy machine a cell's last output may come long after the cell has ended.
+            iopub_timeout=120,
+            kernel_manager_class=IpcKernelManager,
+            on_cell_start=progress.cell,
+        )
+    except PapermillExecutionError as error:
+        message = " ".join(f"{error.ename}: {error.evalue}".split())
+        traceback = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(error.traceback)).splitlines()
+        raise ChapterError(f"{progress.where()}: {message}", "\n".join(traceback[-TRACEBACK_LINES:])) from None
+    except DeadKernelError:
+        said = kernel_log.read_text(errors="replace").splitlines()[-TRACEBACK_LINES:]
+        raise ChapterError(f"{progress.where()}: the kernel died (out of memory?)", "\n".join(said)) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Progress:
+    """One line an event, each naming its run, so that chapters side by side can be told apart."""
+
+    def __init__(self, run: str, source: Path, say: Callable[[str], None]):
+        self.run, self.say, self.started = run, say, time.monotonic()
+        cells = nbformat.read(source, as_version=4).cells
+        self.total = sum(_is_code(cell) for cell in cells)
+        self.number, self.heading, self.first = 0, "", ""
+
+    def cell(self, cell: Any, cell_index: int) -> None:
+        """nbclient's hook: a cell is about to run."""
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^#+\s+(.+)$", cell.source, flags=re.MULTILINE)
+            self.heading = headings[-1] if headings else self.heading
+        if not _is_code(cell):
+            return
+        self.number += 1
+        self.first = cell.source.strip().splitlines()[0]
+        title = self.first.lstrip("# ") if self.first.startswith("# ") else self.heading or self.first
+        self.say(f"{self.run}  {clock(time.monotonic() - self.started)}  cell {self.number}/{self.total}  {title[:90]}")
+
+    def done(self) -> None:
+        self.say(f"{self.run}  done in {clock(time.monotonic() - self.started)}")
+
+    def where(self) -> str:
+        return f"{self.run} failed in cell {self.number}/{self.total} `{self.first[:90]}`"
+
+
+def _is_code(cell: Any) -> bool:
+    injected = "injected-parameters" in cell.metadata.get("tags", [])
+    return cell.cell_type == "code" and bool(cell.source.strip()) and not injected
+
+
+def _print_line(line: str) -> None:
+    # One write: two processes on one terminal must not mix their lines.
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def clock(seconds: float) -> str:
+    """``4:07``, or ``1:02:09`` from an hour on."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def main(arguments: list[str]) -> int:
+    # A run that is told to stop takes its kernel and its temporary files with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        pairs = [argument.partition("=") for argument in arguments[1:]]
+        if not arguments or not all(equals for _, equals, _ in pairs):
+            raise UserError("usage: python -m fakebook.book.run CHAPTER profile=NAME seed=NUMBER [data=NAME]")
+        run(arguments[0], {name: yaml.safe_load(value) for name, _, value in pairs})
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ChapterError as error:
+        _print_line("\n".join(f"{line}" for line in ("", *error.details.splitlines(), f"error: {error}")))
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
