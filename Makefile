@@ -9,7 +9,7 @@ PORT ?= 8000
 BUILD := $(or $(FAKEBOOK_BUILD),_build)
 
 .DEFAULT_GOAL := help
-.PHONY: help book chapter test lint serve clean
+.PHONY: help book chapter test lint sync serve clean
 
 help:
 	@echo "make book                    run every chapter, render the pages, say where the front page is"
@@ -18,6 +18,7 @@ help:
 	@echo "make chapter CH=NAME         run one chapter, and those it needs"
 	@echo "make test                    the tests, every chapter on the smallest profile among them"
 	@echo "make lint                    what ruff has to say of code and notebooks"
+	@echo "make sync                    write what repeats the address, the versions or the list of chapters"
 	@echo "make serve                   the pages on http://127.0.0.1:$(PORT)"
 	@echo "make clean                   forget everything computed ($(BUILD)); $(VENV) stays"
 
@@ -32,6 +33,9 @@ test: $(READY)
 
 lint: $(READY)
 	@$(RUN) -m ruff check && $(RUN) -m ruff format --check
+
+sync: $(READY)
+	@$(RUN) -m fakebook.book.sync
 
 serve: $(READY)
 	@test -f "$(BUILD)/html/index.html" || { echo "error: there are no pages yet: run make book" >&2; exit 1; }
