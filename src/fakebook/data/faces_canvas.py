@@ -1,0 +1,167 @@
+"""What the painters of `faces` share: the canvas, soft edges, and tables of noise."""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+REGIONS = (
+    "background",
+    "skin",
+    "hair",
+    "eyes",
+    "brows",
+    "nose",
+    "mouth",
+    "beard",
+    "glasses",
+    "hat",
+    "clothes",
+)
+TABLE = 512  # texels on a side of the finest noise table
+
+
+def soft(distance: Tensor, width) -> Tensor:
+    """Coverage of a pixel of this width by the shape where `distance` is negative: a soft edge, exactly 0 and 1 away."""
+    return (0.5 - distance / width).clamp_(0, 1)
+
+
+def smoothstep(x: Tensor, low, high) -> Tensor:
+    t = ((x - low) / (high - low)).clamp_(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def hump(x: Tensor, width) -> Tensor:
+    """A bell of height 1 that is exactly 0 beyond |x| = width (a Gaussian never is)."""
+    t = (1 - (x / width).square_()).clamp_(min=0)
+    return t * t
+
+
+class Canvas:
+    """Linear-light pixels (B, 3, H, W), the region of each pixel (B, H, W), and named fields (B, H, W) for painters."""
+
+    def __init__(self, image: Tensor, label: Tensor, fields: dict[str, Tensor]):
+        self.image, self.label = image, label
+        self.__dict__.update(fields)
+        self._fields = fields
+
+    def add(self, **fields: Tensor) -> None:
+        self._fields.update(fields)
+        self.__dict__.update(fields)
+
+    def rows(self, top: float, bottom: float) -> "Canvas":
+        """A view of the rows between two heights of the picture (-1 top, 1 bottom): most features need only a band."""
+        height = self.label.shape[-2]
+        first = max(0, int((top + 1) / 2 * height) - 1)
+        last = min(height, int((bottom + 1) / 2 * height) + 2)
+        fields = {name: field[..., first:last, :] if field.ndim == 3 else field for name, field in self._fields.items()}
+        return Canvas(self.image[..., first:last, :], self.label[..., first:last, :], fields)
+
+    def paint(self, alpha: Tensor, colour: Tensor, region: str | None = None) -> None:
+        """Lay colour (B, 3, H, W) or (B, 3, 1, 1) over the picture with this opacity."""
+        self.image.lerp_(colour, alpha[:, None])
+        if region is not None:
+            number = self.label.new_tensor(float(REGIONS.index(region)))
+            self.label.lerp_(number, alpha.round())
+
+    def shade(self, alpha: Tensor, tone: Tensor, dark: Tensor, light: Tensor, region: str | None = None) -> None:
+        """Lay a colour ramp over the picture: `dark` where tone is 0, `light` where it is 1 (and beyond)."""
+        self.paint(alpha, torch.addcmul(dark, tone[:, None], light - dark), region)
+
+    def darken(self, amount: Tensor, colour: Tensor) -> None:
+        """Multiply by `colour` where amount is 1: a shadow with a tint."""
+        self.image.mul_(torch.addcmul(torch.ones_like(colour), amount[:, None], colour - 1))
+
+
+def colour(*hexes: str, device=None) -> Tensor:
+    """(N, 3) linear-light colours (gamma 2) of hex triples."""
+    rgb = [[int(h[i : i + 2], 16) / 255 for i in (0, 2, 4)] for h in hexes]
+    return torch.tensor(rgb, device=device).square()
+
+
+def ramp(t: Tensor, anchors: Tensor) -> Tensor:
+    """(B, 3, 1, 1): position t in [0, 1] along evenly spaced anchor colours (N, 3)."""
+    t = t.reshape(-1).clamp(0, 1) * (len(anchors) - 1)
+    first = t.floor().long().clamp(max=len(anchors) - 2)
+    return torch.lerp(anchors[first], anchors[first + 1], (t - first)[:, None])[:, :, None, None]
+
+
+def wheel(hue: Tensor, saturation: float | Tensor, value: float | Tensor) -> Tensor:
+    """(B, 3, 1, 1) linear-light colour round the colour wheel."""
+    third = torch.tensor([0.0, 1 / 3, 2 / 3], device=hue.device)
+    wave = 0.5 + 0.5 * torch.cos(2 * torch.pi * (hue.reshape(-1, 1) - third))
+    return (value * (1 - saturation * (1 - wave))).square()[:, :, None, None]
+
+
+def luminance(rgb: Tensor) -> Tensor:
+    return 0.3 * rgb[:, :1] + 0.59 * rgb[:, 1:2] + 0.11 * rgb[:, 2:]
+
+
+def _blur(table: Tensor, sigma: float, axes=(-1, -2)) -> Tensor:
+    """Circular Gaussian blur (by its Fourier transform, so that the table still tiles), scaled back to variance 1."""
+    spectrum = torch.fft.fft2(table.double())
+    for axis in axes:
+        frequency = torch.fft.fftfreq(table.shape[axis], dtype=torch.float64)
+        kernel = torch.exp(-2 * (torch.pi * sigma * frequency) ** 2)
+        spectrum = spectrum * (kernel if axis == -1 else kernel[:, None])
+    table = torch.fft.ifft2(spectrum).real
+    return ((table - table.mean()) / table.std()).float()
+
+
+@lru_cache(maxsize=64)
+def table(kind: str, level: int, device: torch.device) -> Tensor:
+    """A tileable noise table, flat (side * side), side = TABLE >> level, mean 0; coarser levels are means of 2x2.
+
+    Kinds: 'skin' (pores on blotches), 'freckles' (0 or more), 'strand' (fine across, long down), 'cloud', 'leaf'.
+    """
+    white = torch.randn(TABLE, TABLE, generator=torch.Generator().manual_seed(sum(map(ord, kind))))
+    if kind == "skin":
+        octaves = [
+            _blur(white.roll(37 * k, 0), s) * a for k, (s, a) in enumerate(((0.7, 0.7), (2, 0.6), (5, 0.5), (14, 0.5)))
+        ]
+        noise = sum(octaves)
+    elif kind == "freckles":
+        noise = ((_blur(white, 3.2) - 1.5) * 1.6).clamp(0, 1) + 0.7 * ((_blur(white.roll(99, 1), 6) - 1.8) * 2).clamp(
+            0, 1
+        )
+    elif kind == "strand":
+        noise = 0.75 * _blur(_blur(white, 40, (-2,)), 1.3, (-1,)) + 0.65 * _blur(
+            _blur(white.roll(50, 1), 60, (-2,)), 4, (-1,)
+        )
+    elif kind == "cloud":
+        noise = 0.9 * _blur(white, 44) + 0.5 * _blur(white.roll(11, 0), 18) + 0.25 * _blur(white.roll(23, 0), 7)
+    else:
+        noise = 0.8 * _blur(white, 9) + 0.6 * _blur(white.roll(11, 1), 4) + 0.3 * _blur(white.roll(31, 1), 1.5)
+    for _ in range(level):
+        noise = noise.reshape(len(noise) // 2, 2, -1, 2).mean((1, 3))
+    return noise.flatten().to(device)
+
+
+def look_up(kind: str, level: int, u: Tensor, v: Tensor) -> Tensor:
+    """Nearest texel of a tileable table at (u across, v down), in periods."""
+    side = TABLE >> level
+    column = (u * side).floor_().to(torch.int32).bitwise_and_(side - 1)
+    row = (v * side).floor_().to(torch.int32).bitwise_and_(side - 1)
+    index = row.mul_(side).add_(column)
+    return table(kind, level, u.device).index_select(0, index.flatten()).view(u.shape)
+
+
+@lru_cache(maxsize=4)
+def grain_table(device: torch.device) -> Tensor:
+    """A million draws of a standard normal: sensor noise, cut at a place of each picture's own."""
+    return torch.randn(1 << 20, generator=torch.Generator().manual_seed(5)).to(device)
+
+
+def grain(seed: Tensor, count: int) -> Tensor:
+    """(B, count) sensor noise, standard normal, a run of the table that starts where the seed says."""
+    noise = grain_table(seed.device)
+    while len(noise) < 2 * count:
+        noise = torch.cat([noise, noise])
+    start = (seed >> 7) % (len(noise) - count)
+    return noise.unfold(0, count, 1)[start]
+
+
+def from_seed(seed: Tensor, number: int) -> Tensor:
+    """(B, 1, 1) float32 in [0, 1): the number-th of the small random numbers of a seed."""
+    bits = (seed ^ (seed >> 29)) * (2 * number + 0x27BB2EE687B0B0FD)
+    return (((bits >> 40) & 0xFFFFFF).float() / 2**24)[:, None, None]
