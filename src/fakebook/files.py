@@ -25,7 +25,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
     except OSError as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -37,12 +37,13 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise _explained(error, path) from error
+        raise explained(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _explained(error: OSError, path: Path) -> Exception:
+def explained(error: OSError, path: Path) -> Exception:
+    """What to raise for an error of writing ``path``: a UserError where the reader can do something about it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(f"the disk is full: {path} was not written; free some space and run the command again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from fakebook.data import digits, photos
+from fakebook.data import digits, fetched, photos
 from fakebook.data.imageset import ImageSet, fingerprint
 from fakebook.errors import UserError
 
@@ -39,7 +39,7 @@ def load(
         UserError: an unknown name, a size or limit that makes no sense, or data that is not there.
     """
     if name not in LOADERS:
-        raise UserError(f"no data set {name!r} to load: choose from {', '.join(LOADERS)}")
+        raise UserError(f"no images called {name!r}: choose from {', '.join(LOADERS)}")
     for what, value, least in (("size", size, 8), ("limit", limit, 1)):
         if value is not None and value < least:
             raise UserError(f"{what} is {value} for data set {name}: {least} at least is needed")
@@ -84,9 +84,19 @@ def _moved(images: ImageSet, device: torch.device) -> ImageSet:
     return replace(images, images=images.images.to(device))
 
 
+def _fetched(read):
+    def loader(size, limit, seed, device, folder):
+        return _moved(read(size, limit, seed), device)
+
+    return loader
+
+
 LOADERS = {
     "faces": _faces,
     "mnist5k": _small(digits.mnist5k),
     "lfw25": _small(digits.lfw25),
     "photos": _photos,
+    "london": _fetched(fetched.london),
+    "lfw": _fetched(fetched.lfw),
+    "olivetti": _fetched(fetched.olivetti),
 }

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +68,27 @@ def square(image: Tensor, size: int) -> Tensor:
     return resize(image[:, top : top + side, left : left + side], size)
 
 
-def load(folder: str | Path, size: int = 64, limit: int | None = None, seed: int = 0, name: str = "photos") -> ImageSet:
+def load(
+    folder: str | Path,
+    size: int = 64,
+    limit: int | None = None,
+    seed: int = 0,
+    *,
+    name: str = "photos",
+    label: str = "photographs",
+    who: Callable[[str], str] | None = None,
+    prepare: Callable[[Path], Tensor] = read,
+) -> ImageSet:
     """All photographs of a folder and of its subfolders: centre crop, antialiased resize, (N, 3, size, size).
 
     Who is who comes from ``images.csv`` (columns ``file``, ``identity``) if it is there; else from the beginning of
     the file's name, up to the first ``_``, ``-``, ``.``, ``(`` or space, if several files share one; else each file is
     a person of its own. ``note`` says which. Files that cannot be read are left out with one warning that names them.
+
+    Args:
+        limit: at most so many, whole persons in an order drawn from ``seed``.
+        who: tells the person from a file's path below the folder, instead of the rules above.
+        prepare: reads a file, as ``read`` does, and may crop or turn it.
 
     Raises:
         UserError: no such folder, no photograph in it, none that can be read, or an images.csv that does not fit.
@@ -87,12 +103,13 @@ def load(folder: str | Path, size: int = 64, limit: int | None = None, seed: int
     )
     if not files:
         raise UserError(f"{folder} holds no photograph ({', '.join(sorted(SUFFIXES))}): put some there")
-    people, note = _identities(folder, [path.relative_to(folder).as_posix() for path in files])
+    names = [path.relative_to(folder).as_posix() for path in files]
+    people, note = _identities(folder, names) if who is None else ({file: who(file) for file in names}, "as published")
     files = _chosen(files, people, limit, seed)
     images, kept, refused = [], [], []
     for path in files:
         try:
-            images.append(square(read(path), size))
+            images.append(square(prepare(path), size))
             kept.append(path.relative_to(folder).as_posix())
         except UserError as error:
             refused.append(str(error))
@@ -102,19 +119,19 @@ def load(folder: str | Path, size: int = 64, limit: int | None = None, seed: int
         more = f" (and {len(refused) - 5} more)" if len(refused) > 5 else ""
         warnings.warn(f"{len(refused)} of {len(files)} left out: {'; '.join(refused[:5])}{more}", stacklevel=2)
     stacked = torch.stack(images)
-    who = torch.from_numpy(pd.factorize(np.array([people[file] for file in kept]), sort=True)[0].astype(np.int64))
-    mark = fingerprint(stacked, who)
-    return ImageSet(name, "photographs", stacked, who, mark, files=kept, note=note)
+    _, identity = np.unique([people[file] for file in kept], return_inverse=True)
+    identity = torch.from_numpy(identity.astype(np.int64))
+    return ImageSet(name, label, stacked, identity, fingerprint(stacked, identity), files=kept, note=note)
 
 
 def _chosen(files: list[Path], people: dict[str, str], limit: int | None, seed: int) -> list[Path]:
     """At most ``limit`` files, whole persons in a seeded order, so that the rest need not be decoded."""
     if limit is None or limit >= len(files):
         return files
-    order, who = {}, list(people.values())
+    who = list(people.values())
     names = sorted(set(who))
-    for rank, index in enumerate(torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()):
-        order[names[index]] = rank
+    shuffled = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    order = {names[index]: rank for rank, index in enumerate(shuffled)}
     first = sorted(range(len(files)), key=lambda i: (order[who[i]], i))[:limit]
     return [files[i] for i in sorted(first)]
 
