@@ -50,7 +50,9 @@ def ssim_map(x: Tensor, y: Tensor, span: float = 2.0) -> Tensor:
     """Structural similarity around each pixel that a whole window fits around: (B, C, H - 10, W - 10)."""
     _same(x, y)
     if min(x.shape[-2:]) <= 2 * RADIUS:
-        raise UserError(f"SSIM looks at windows of 11 x 11 pixels; images of {x.shape[-2]} x {x.shape[-1]} are too small")
+        raise UserError(
+            f"SSIM looks at windows of 11 x 11 pixels; images of {x.shape[-2]} x {x.shape[-1]} are too small"
+        )
     c1, c2 = (0.01 * span) ** 2, (0.03 * span) ** 2
     mean_x, mean_y = _blur(x), _blur(y)
     # Population, not sample, variances, as in the paper.
@@ -81,4 +83,6 @@ def _mean(values: Tensor, mask: Tensor | None) -> Tensor:
 
 def _same(x: Tensor, y: Tensor) -> None:
     if x.shape != y.shape or x.ndim != 4:
-        raise UserError(f"images of {tuple(x.shape)} against {tuple(y.shape)}: want two batches (B, C, H, W) of one shape")
+        raise UserError(
+            f"images of {tuple(x.shape)} against {tuple(y.shape)}: want two batches (B, C, H, W) of one shape"
+        )

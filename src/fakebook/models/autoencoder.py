@@ -3,12 +3,13 @@
 - ``PCA``: the linear case in closed form.
 - ``LinearAutoencoder``: the same map, left for gradient descent to find.
 - ``DenseAutoencoder``: one hidden layer a side, for digits; its code may be larger than the image.
-- ``ConvAutoencoder``: the deep one, for faces. It works on patches, so that most of its arithmetic is done on small grids.
+- ``ConvAutoencoder``: the deep one, for faces. It works on patches: most arithmetic is on small grids.
 - ``TwinAutoencoder``: one encoder, a decoder for each person: the first face swap.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,9 @@ class PCA(nn.Module):
         super().__init__()
         x = images.flatten(1).double()
         if not 1 <= code <= min(x.shape):
-            raise ValueError(f"code of size {code} for {x.shape[0]} images of {x.shape[1]} pixels: want 1 to the smaller")
+            raise ValueError(
+                f"code of size {code} for {x.shape[0]} images of {x.shape[1]} pixels: want 1 to the smaller"
+            )
         mean = x.mean(0)
         x = x - mean
         # The eigenvectors of the smaller of the two Gram matrices are enough, and much cheaper than an SVD of x.
@@ -90,7 +93,7 @@ class DenseAutoencoder(nn.Module):
         shape: (C, H, W).
         code: size of the code; with more numbers than pixels the code is over-complete.
         hidden: widths between pixels and code; the decoder mirrors them. None for a single layer a side.
-        code_relu: put a ReLU on the code too. A unit that is negative for every image then gets no gradient: it is dead.
+        code_relu: put a ReLU on the code too. A unit that is negative for every image gets no gradient: dead.
     """
 
     def __init__(self, shape: Sequence[int], code: int, hidden: Sequence[int] = (256,), code_relu: bool = False):
@@ -116,7 +119,7 @@ class DenseAutoencoder(nn.Module):
 
 def _dense(sizes: Sequence[int]) -> nn.Sequential:
     layers = []
-    for inward, outward in zip(sizes, sizes[1:], strict=False):
+    for inward, outward in pairwise(sizes):
         layers += [nn.Linear(inward, outward), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -201,10 +204,13 @@ class Decoder(nn.Module):
         if config.spatial:
             layers = [nn.Conv2d(config.code, width, 1)]
         else:
-            layers = [nn.Linear(config.code, width * config.grid**2), nn.Unflatten(1, (width, config.grid, config.grid))]
+            layers = [
+                nn.Linear(config.code, width * config.grid**2),
+                nn.Unflatten(1, (width, config.grid, config.grid)),
+            ]
         layers += [Residual(width) for _ in range(config.blocks)]
         for narrower in reversed(rest):
-            # Depth to space: a 1x1 convolution makes four pixels' worth of channels, which are then laid out side by side.
+            # Depth to space: a 1x1 convolution makes the channels of four pixels, which are then laid out side by side.
             layers += [nn.Conv2d(width, 4 * narrower, 1), nn.PixelShuffle(2)]
             layers += [Residual(narrower) for _ in range(config.blocks)]
             width = narrower
@@ -217,7 +223,10 @@ class Decoder(nn.Module):
 
 
 class ConvAutoencoder(nn.Module):
-    """A convolutional encoder and its mirror image [Masci et al., 2011], with residual blocks and no skip across the code."""
+    """A convolutional encoder and its mirror image [Masci et al., 2011], with residual blocks.
+
+    Nothing passes from encoder to decoder but the code.
+    """
 
     def __init__(self, config: ConvConfig):
         super().__init__()
@@ -253,5 +262,5 @@ class TwinAutoencoder(nn.Module):
         return self.decoders[to](self.encoder(x))
 
     def forward(self, faces: Tensor) -> Tensor:
-        """(people, B, C, H, W) -> the same shape: every person's faces through the shared encoder and their own decoder."""
+        """(people, B, C, H, W) -> the same shape: every person's faces through the encoder and their own decoder."""
         return torch.stack([self.swap(x, to) for to, x in enumerate(faces)])
