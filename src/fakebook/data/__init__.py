@@ -13,7 +13,6 @@ from fakebook.errors import UserError
 __all__ = ["ImageSet", "load"]
 
 FACES, SIZE = 2000, 64  # how many faces, and pixels a side, where the caller does not say
-CHUNK = 256  # faces drawn at a time
 
 
 def load(
@@ -52,17 +51,21 @@ def _faces(size, limit, seed, device, folder):
     from fakebook.data import faces
 
     factors = faces.sample(torch.arange(limit or FACES), seed=seed)
-    chunks = [
-        faces.draw({key: value[start : start + CHUNK] for key, value in factors.items()}, size or SIZE, device)
-        for start in range(0, limit or FACES, CHUNK)
-    ]
-    images, regions, landmarks = (torch.cat(parts) for parts in zip(*chunks, strict=True))
-    identity = factors["identity"].long()
-    mark = fingerprint("faces", images, identity, *(part for item in sorted(factors.items()) for part in item))
+    drawing = faces.draw(factors, size or SIZE, device)  # by itself as many at a time as are fast
+    mark = fingerprint("faces", drawing.images, *(part for item in sorted(factors.items()) for part in item))
     captions = faces.caption(factors)
     note = "identities as drawn: the same person in several poses, expressions and lights"
     return ImageSet(
-        "faces", "parametric faces", images, identity, mark, None, regions, landmarks, factors, captions, note=note
+        "faces",
+        "parametric faces",
+        drawing.images,
+        factors["identity"].long(),
+        mark,
+        regions=drawing.regions,
+        landmarks=drawing.landmarks,
+        factors=factors,
+        captions=captions,
+        note=note,
     )
 
 
