@@ -1,0 +1,220 @@
+"""LaMa as a forger: how it is trained, and how it fills a hole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from fakebook import device as devices
+from fakebook import keep, training
+from fakebook.data import masks as holes
+from fakebook.data.imageset import fingerprint
+from fakebook.errors import UserError
+from fakebook.forgers import check, composite
+from fakebook.models.discriminators import PatchDiscriminator
+from fakebook.models.lama import LaMa, LaMaConfig
+from fakebook.objectives.lama import LaMaWeights, discriminator_loss, generator_loss
+from fakebook.objectives.perceptual import Perceptual
+from fakebook.training import Phase
+
+WATCHED = 6  # pictures in the film
+
+
+@dataclass(frozen=True)
+class LaMaSettings:
+    """A training of LaMa; everything in it decides what comes out.
+
+    Args:
+        width, blocks, global_ratio, coordinates: of the generator, see `fakebook.models.lama.LaMaConfig`.
+        patch_width, patch_layers: of the discriminator.
+        steps, batch_size: of the training, with a new mask for every picture of every batch.
+        lr, lr_discriminator: learning rates of AdamW, falling linearly to 0 from half time on.
+        ema: decay of the averaged generator, which is the one that forges.
+        mask_area: range of the holes in training, as a share of the picture.
+        stages: of the perceptual network that are compared.
+        weights: what differs from the weights of the losses of the paper.
+        frames: how often the generator is watched at work, for the film.
+    """
+
+    width: int = 64
+    blocks: int = 4
+    global_ratio: float = 0.75
+    coordinates: bool = True
+    patch_width: int = 16
+    patch_layers: int = 3
+    steps: int = 1500
+    batch_size: int = 16
+    lr: float = 1e-3
+    lr_discriminator: float = 5e-4
+    ema: float = 0.99
+    mask_area: tuple[float, float] = (0.05, 0.35)
+    stages: int = 2
+    weights: Mapping[str, float] = field(default_factory=dict)
+    frames: int = 6
+
+    @classmethod
+    def of(cls, settings: Mapping) -> "LaMaSettings":
+        """From an entry of the profiles; a name that is none of these is a UserError."""
+        known = {f.name for f in fields(cls)}
+        wrong = [name for name in settings if name not in known]
+        if wrong:
+            raise UserError(f"lama has no setting {wrong[0]!r}: it has {', '.join(sorted(known))}")
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
+
+    def plain(self) -> dict:
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {
+            "mask_area": list(self.mask_area),
+            "weights": dict(self.weights),
+        }
+
+
+class Film(nn.Module):
+    """What the generator made of the same few pictures and holes as it learned. A module, so that it is kept with
+    the networks.
+
+    Buffers: ``frames`` (frames · n, C, H, W) composited, ``steps`` (frames,), ``step`` how many were counted.
+    """
+
+    def __init__(self, steps: int, frames: int, pictures: int, channels: int, size: int):
+        super().__init__()
+        # Denser at the start, where more happens.
+        self.due = [round(1 + (steps - 1) * (i / max(frames - 1, 1)) ** 2) for i in range(frames)]
+        self.register_buffer("frames", torch.zeros(frames * pictures, channels, size, size))
+        self.register_buffer("steps", torch.tensor(self.due))
+        self.register_buffer("step", torch.zeros((), dtype=torch.long))
+
+    def watch(self, generator: nn.Module, images: Tensor, masks: Tensor) -> None:
+        """Count a step of the training, and take a frame when it is due."""
+        self.step += 1
+        now = int(self.step)
+        if now in self.due:
+            generator.eval()  # in training mode the normalisation would take note of these pictures
+            with torch.no_grad():
+                forged = composite(generator(images, masks), images, masks).to(self.frames)
+            self.frames.view(len(self.due), *forged.shape)[self.due.index(now)] = forged
+            generator.train()
+
+
+class Trained(nn.Module):
+    """What is kept of a training: the generator that forges, the discriminator that taught it, and the film."""
+
+    def __init__(self, settings: LaMaSettings, channels: int, size: int):
+        super().__init__()
+        self.generator = LaMa(
+            LaMaConfig(channels, settings.width, settings.blocks, settings.global_ratio, settings.coordinates)
+        )
+        self.discriminator = PatchDiscriminator(channels, settings.patch_width, settings.patch_layers)
+        self.film = Film(settings.steps, settings.frames, WATCHED, channels, size)
+
+
+class LaMaForger:
+    """A trained LaMa. Its averaged generator paints in evaluation mode and in float32; nothing in it is drawn at
+    random.
+    """
+
+    name, label, calls = "lama", "LaMa", 1
+
+    def __init__(self, trained: Trained):
+        self.trained = trained.eval()
+        self.generator, self.discriminator = trained.generator, trained.discriminator
+        self.parameters = sum(p.numel() for p in self.generator.parameters())
+        self.fingerprint = fingerprint(*self.generator.state_dict().values())
+        self.losses = trained.kept.frame.set_index("step")  # of the training, one row a step
+        self.seconds = trained.kept.seconds  # that it took
+
+    @property
+    def film(self) -> dict[int, Tensor]:
+        """step → what the generator made of the first pictures then, ``(n, C, H, W)``, composited."""
+        film = self.trained.film
+        return dict(zip(film.steps.tolist(), film.frames.cpu().chunk(len(film.steps)), strict=True))
+
+    @torch.inference_mode()
+    def paint(self, images: Tensor, masks: Tensor) -> Tensor:
+        """ŷ: what the network would paint everywhere, also where it may not. ``(B, C, H, W)``."""
+        device = next(self.generator.parameters()).device
+        return self.generator(images.to(device), masks.to(device)).cpu()
+
+    def forge(self, images: Tensor, masks: Tensor, seeds: Tensor) -> Tensor:
+        """See `fakebook.forgers.Forger`."""
+        check(images, masks, seeds)
+        return composite(self.paint(images, masks), images, masks)
+
+
+def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", progress: bool = True) -> LaMaForger:
+    """Train LaMa on ``images`` ``(N, C, H, W)`` in [-1, 1], mirrored at random, or load it if that was done before.
+
+    Args:
+        settings: `LaMaSettings` by name.
+
+    Raises:
+        UserError: an unknown setting.
+    """
+    chosen = LaMaSettings.of(settings)
+    channels, size = images.shape[1], images.shape[-1]
+    trained = keep.or_train(
+        "lama",
+        chosen.plain() | {"seed": seed},
+        fingerprint(images),
+        lambda: _new(chosen, channels, size, seed),
+        lambda module, checkpoint: _train(module, images, chosen, seed, device, progress, checkpoint),
+        code=__name__,
+        device=device,
+    )
+    return LaMaForger(trained)
+
+
+def _new(settings: LaMaSettings, channels: int, size: int, seed: int) -> Trained:
+    with torch.random.fork_rng(devices=[]):  # modules draw their first weights from the global generator
+        torch.manual_seed(seed)
+        return Trained(settings, channels, size)
+
+
+def _train(
+    trained: Trained, images: Tensor, settings: LaMaSettings, seed: int, device, progress: bool, checkpoint: Path
+) -> tuple[Trained, training.History]:
+    weights = LaMaWeights(**settings.weights)
+    size, target = images.shape[-1], devices.pick(device)
+    bank = holes.sample(2048, size, settings.mask_area, torch.Generator().manual_seed(seed))
+    watched = images[:WATCHED].to(target), bank[:WATCHED].to(target)
+    perceptual = Perceptual(images[:64], settings.stages).to(target) if weights.perceptual else None
+
+    def batches(rng: torch.Generator, batch_size: int) -> tuple[Tensor, Tensor]:
+        """Pictures, mirrored or not, and a hole for each."""
+        real = images[torch.randint(len(images), (batch_size,), generator=rng)]
+        mirrored = torch.rand(batch_size, 1, 1, 1, generator=rng) < 0.5
+        return torch.where(mirrored, real.flip(-1), real), bank[torch.randint(len(bank), (batch_size,), generator=rng)]
+
+    def judge(networks, batch, rng):
+        real, masks = batch
+        with torch.no_grad():
+            painted = networks["generator"](real, masks)
+        return discriminator_loss(networks["discriminator"], real, painted, masks, weights)
+
+    def paint(networks, batch, rng):
+        real, masks = batch
+        painted = networks["generator"](real, masks)
+        networks["film"].watch(networks["generator"], *watched)
+        return generator_loss(networks["discriminator"], perceptual, real, painted, masks, weights)
+
+    rates = {"schedule": "linear_half", "betas": (0.0, 0.99)}
+    phases = [Phase(paint, "generator", "g_loss", lr=settings.lr, **rates)]
+    if weights.adversarial or weights.matching:
+        phases.insert(0, Phase(judge, "discriminator", "d_loss", lr=settings.lr_discriminator, **rates))
+    history = training.fit(
+        {"generator": trained.generator, "discriminator": trained.discriminator, "film": trained.film},
+        phases,
+        batches,
+        steps=settings.steps,
+        batch_size=settings.batch_size,
+        seed=seed,
+        device=device,
+        ema=settings.ema,
+        clip=None,
+        checkpoint=checkpoint,
+        progress=progress,
+        title="LaMa",
+    )
+    trained.generator.load_state_dict(history.ema["generator"].state_dict())
+    return trained, history
