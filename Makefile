@@ -19,6 +19,7 @@ help:
 	@echo "make test                    the tests, every chapter on the smallest profile among them"
 	@echo "make lint                    what ruff has to say of code and notebooks"
 	@echo "make sync                    write what repeats the address, the versions or the list of chapters"
+	@echo "make sync                    what is derived (environment, set-up cells, lists of chapters) from what it is derived from"
 	@echo "make serve                   the pages on http://127.0.0.1:$(PORT)"
 	@echo "make clean                   forget everything computed ($(BUILD)); $(VENV) stays"
 
@@ -33,6 +34,9 @@ test: $(READY)
 
 lint: $(READY)
 	@$(RUN) -m ruff check && $(RUN) -m ruff format --check
+
+sync: $(READY)
+	@$(RUN) -m fakebook.book.sync
 
 sync: $(READY)
 	@$(RUN) -m fakebook.book.sync

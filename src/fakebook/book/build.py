@@ -10,20 +10,19 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
-
 from fakebook import paths, profiles
 from fakebook.book import run, stage
 from fakebook.errors import UserError
 
 PHOTOGRAPHS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
-LOG_LINES = 15
+LOG_LINES = 40
 
 
 def default_profile() -> str:
@@ -84,7 +83,7 @@ def alone() -> Iterator[int]:
 
 
 def snakemake(target: str, config: dict[str, object], cores: int, *options: str) -> int:
-    """Bring ``target`` up to date; give Snakemake's exit code. What it says goes to ``snakemake.log``, but for a dry run."""
+    """Bring ``target`` up to date; give Snakemake's exit code. What it says goes to ``log()``, but for a dry run."""
     command = [sys.executable, "-m", "snakemake", target, "--snakefile", str(paths.root() / "Snakefile")]
     command += ["--directory", str(paths.build()), "--cores", str(cores)]
     command += ["--keep-going", "--rerun-incomplete", "--nolock", *options]
@@ -103,13 +102,6 @@ def snakemake(target: str, config: dict[str, object], cores: int, *options: str)
 def log() -> Path:
     """What Snakemake said of its last run."""
     return paths.build() / "snakemake.log"
-
-
-def failures(profile: str, since: float) -> Iterator[str]:
-    """One line for each chapter that failed after ``since`` (seconds of the epoch)."""
-    for path in sorted((paths.build() / "executed" / profile).glob("*.failed.ipynb")):
-        if path.stat().st_mtime >= since:
-            yield nbformat.read(path, as_version=4).metadata.get("fakebook_error", path.name)
 
 
 def main(arguments: list[str]) -> int:
@@ -134,13 +126,14 @@ def main(arguments: list[str]) -> int:
             run.notebook(chosen.chapter)
             config["chapter"] = chosen.chapter
         stage.check_toc()
+        shutil.rmtree(run.failures(), ignore_errors=True)
         options = ["--dry-run"] if chosen.dry_run else []
         code = snakemake("chapters" if chosen.chapter else "page", config, chosen.cores, *options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if code:
-        known = list(failures(profile, started))
+        known = [path.read_text() for path in sorted(run.failures().glob("*.txt"))]
         if not known:
             known = ["the book was not made; the end of " + str(log()), *log().read_text().splitlines()[-LOG_LINES:]]
         print("\n".join(["", *(f"error: {line}" for line in known)]), file=sys.stderr)

@@ -81,11 +81,8 @@ def run(chapter: str, parameters: Mapping[str, Any], say: Callable[[str], None] 
     with atomic(output) as temporary:
         try:
             _execute(source, temporary, parameters, progress)
-        except ChapterError as error:
+        except ChapterError:
             if temporary.stat().st_size:
-                partial = nbformat.read(temporary, as_version=4)
-                partial.metadata["fakebook_error"] = str(error)
-                nbformat.write(partial, temporary)
                 temporary.replace(failed)
             raise
         if not (paths.build() / "results" / parameters["profile"] / name / "run.json").is_file():
@@ -209,19 +206,31 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
+def failures() -> Path:
+    """The folder where jobs of one ``make`` say why they failed, a file each, for the command to say at its end."""
+    return paths.build() / "failures"
+
+
+def note_failure(name: str, message: str) -> None:
+    """Say in one line why the job ``name`` failed."""
+    with atomic(failures() / f"{name}.txt") as path:
+        path.write_text(message)
+
+
 def main(arguments: list[str]) -> int:
     # A run that is told to stop takes its kernel and its temporary files with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    chapter, *pairs = [argument.partition("=") for argument in arguments] or [("", "", "")]
+    if not chapter[0] or chapter[1] or not all(equals for _, equals, _ in pairs):
+        print("usage: python -m fakebook.book.run CHAPTER profile=NAME seed=NUMBER [data=NAME]", file=sys.stderr)
+        return 2
+    parameters = {name: yaml.safe_load(value) for name, _, value in pairs}
     try:
-        pairs = [argument.partition("=") for argument in arguments[1:]]
-        if not arguments or not all(equals for _, equals, _ in pairs):
-            raise UserError("usage: python -m fakebook.book.run CHAPTER profile=NAME seed=NUMBER [data=NAME]")
-        run(arguments[0], {name: yaml.safe_load(value) for name, _, value in pairs})
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except ChapterError as error:
-        _print_line("\n".join(f"{line}" for line in ("", *error.details.splitlines(), f"error: {error}")))
+        run(chapter[0], parameters)
+    except (UserError, ChapterError) as error:
+        note_failure(run_name(chapter[0], parameters.get("data")), str(error))
+        details = error.details if isinstance(error, ChapterError) else ""
+        _print_line("\n".join(f"{line}" for line in ("", *details.splitlines(), f"error: {error}")))
         return 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
