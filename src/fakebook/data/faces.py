@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fakebook.data import faces_hair, faces_head, faces_scene
-from fakebook.data.faces_canvas import REGIONS, TABLE, Canvas, from_seed, grain, wheel
+from fakebook.data.faces_canvas import CLOTH, REGIONS, TABLE, Canvas, cycle, from_seed, grain
 from fakebook.data.faces_caption import caption
 from fakebook.data.faces_factors import FACTORS, KEYS, Factor, check, sample
 from fakebook.errors import UserError
@@ -81,7 +81,7 @@ def _draw(factors: dict[str, Tensor], size: int) -> tuple[Canvas, Tensor]:
         setattr(p, name, value.float()[:, None, None] if continuous else value)
     p.level = max(0, min(5, round(math.log2(TABLE / size))))
     p.rand = [from_seed(p.person_seed, k) for k in range(5)]
-    p.hat_colour = wheel(p.hat_hue, 0.55, 0.60)
+    p.hat_colour = cycle(p.hat_hue, CLOTH)
     faces_head.prepare(p)
     faces_hair.prepare(p)
     c = faces_head.place(p, size)

@@ -22,7 +22,7 @@ TABLE = 512  # texels on a side of the finest noise table
 
 
 def soft(distance: Tensor, width) -> Tensor:
-    """Coverage of a pixel of this width by the shape where `distance` is negative: a soft edge, exactly 0 and 1 away."""
+    """Coverage of a pixel of this width by the shape where `distance` is negative: a soft edge, 0 and 1 away from it."""
     return (0.5 - distance / width).clamp_(0, 1)
 
 
@@ -93,6 +93,16 @@ def wheel(hue: Tensor, saturation: float | Tensor, value: float | Tensor) -> Ten
     return (value * (1 - saturation * (1 - wave))).square()[:, :, None, None]
 
 
+CLOTH = ("2C3E57", "3C6E8F", "4F8A7E", "7E8F55", "D1A13B", "C8603F", "9A3247", "6B5579")
+WALL = ("CBB79B", "A9BFA4", "9DBCCB", "ABACCB", "CFA9B2", "DDBB93", "B4B0A6")
+
+
+def cycle(hue: Tensor, palette: tuple[str, ...]) -> Tensor:
+    """(B, 3, 1, 1) linear-light colour at `hue` in turns round a closed palette: colours that go well together."""
+    anchors = colour(*palette, palette[0], device=hue.device)
+    return ramp(torch.frac(hue + 1), anchors)
+
+
 def luminance(rgb: Tensor) -> Tensor:
     return 0.3 * rgb[:, :1] + 0.59 * rgb[:, 1:2] + 0.11 * rgb[:, 2:]
 
@@ -112,7 +122,7 @@ def _blur(table: Tensor, sigma: float, axes=(-1, -2)) -> Tensor:
 def table(kind: str, level: int, device: torch.device) -> Tensor:
     """A tileable noise table, flat (side * side), side = TABLE >> level, mean 0; coarser levels are means of 2x2.
 
-    Kinds: 'skin' (pores on blotches), 'freckles' (0 or more), 'strand' (fine across, long down), 'cloud', 'leaf'.
+    Kinds: 'skin' (pores on blotches), 'freckles' (0 or more), 'strand' (fine across, long down), 'curl', 'cloud', 'leaf'.
     """
     white = torch.randn(TABLE, TABLE, generator=torch.Generator().manual_seed(sum(map(ord, kind))))
     if kind == "skin":
@@ -128,6 +138,8 @@ def table(kind: str, level: int, device: torch.device) -> Tensor:
         noise = 0.75 * _blur(_blur(white, 40, (-2,)), 1.3, (-1,)) + 0.65 * _blur(
             _blur(white.roll(50, 1), 60, (-2,)), 4, (-1,)
         )
+    elif kind == "curl":
+        noise = _blur(white, 11) + 0.25 * _blur(white.roll(77, 0), 4)
     elif kind == "cloud":
         noise = 0.9 * _blur(white, 44) + 0.5 * _blur(white.roll(11, 0), 18) + 0.25 * _blur(white.roll(23, 0), 7)
     else:

@@ -12,7 +12,7 @@ DEPTH = 0.42  # half the thickness of the head, in half pictures
 SKIN = ("F8DCCB", "F0C6A8", "E0AA84", "C58A62", "9C6644", "70452E", "4A2D20")
 IRIS = ("5B3A21", "7D6B37", "6E8B5B", "5B8CB5", "8899A3", "A8742B")
 HAIR = ("231C1B", "3D2A20", "6A452B", "7A3A22", "B5602B", "D6AE6C", "8F8C8A", "E4E0DA")
-NEAR, FAR = 0.43, 0.355  # half widths of cranium and jaw
+NEAR, FAR = 0.43, 0.37  # half widths of cranium and jaw
 
 
 def place(p: SimpleNamespace, size: int) -> Canvas:
@@ -22,7 +22,7 @@ def place(p: SimpleNamespace, size: int) -> Canvas:
     centre = (torch.arange(size, device=device) + 0.5) * (2 / size) - 1
     batch = len(p.yaw)
     x, y = centre.expand(batch, size, size), centre[:, None].expand(batch, size, size)
-    p.scale = 1.10 * p.zoom
+    p.scale = 1.06 * p.zoom
     p.px = 2 / size / p.scale
     bx, by = (x - p.shift_x) / p.scale, (y - p.shift_y - RAISE) / p.scale
     cx, cy = bx, by - 0.35
@@ -49,7 +49,7 @@ def _skull(p: SimpleNamespace, hx: Tensor, hy: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def to_picture(p: SimpleNamespace, X: Tensor, Y: Tensor, lift: Tensor | float = 0.0) -> tuple[Tensor, Tensor]:
-    """Picture coordinates in [-1, 1] of points (B, 1, L) that stick to the face: the inverse of `place`, by iteration."""
+    """Picture coordinates in [-1, 1] of points (B, 1, L) that stick to the face: the inverse of `place`."""
     hx, hy = X, Y
     for _ in range(12):
         z, _ = _skull(p, hx, hy)
@@ -90,7 +90,7 @@ def prepare(p: SimpleNamespace) -> None:
     p.mouth_w = 0.145 * p.mouth_width * (1 + 0.25 * p.smile)
     p.chin_y = 0.57 + p.chin
     p.nose_lift = 0.11
-    p.pupil_x, p.pupil_y = 0.032 * p.gaze_x, 0.016 * p.gaze_y - 0.008
+    p.pupil_x, p.pupil_y = 0.023 * p.gaze_x, 0.012 * p.gaze_y - 0.010
 
 
 def skin_texture(c: Canvas, p: SimpleNamespace) -> Tensor:
@@ -105,7 +105,8 @@ def ears(c: Canvas, p: SimpleNamespace) -> None:
     ey = c.hy - 0.03 + 0.25 * p.sin_pitch
     q = ((ex / (0.075 * p.ear_size)).square_() + ((ey + 0.4 * ex) / (0.12 * p.ear_size)).square_()).sqrt_()
     tone = (0.55 + 0.4 * side * p.hlx + 0.3 * (q - 0.5) - 0.35 * hump(q - 0.55, 0.3)).clamp_(0, 1)
-    c.shade(soft((q - 1) * 0.08, p.px), tone, p.skin_dark, p.skin_light * 0.92, "skin")
+    tone = tone - 0.45 * hump(torch.hypot((ex - 0.012) / 0.7, ey), 0.055 * p.ear_size)
+    c.shade(soft((q - 1) * 0.08, p.px), tone.clamp_(0, 1), p.skin_dark, p.skin_light * 0.92, "skin")
 
 
 def neck(c: Canvas, p: SimpleNamespace) -> None:
@@ -185,7 +186,7 @@ def skin(c: Canvas, p: SimpleNamespace) -> None:
     across = nx * p.hlx + ny * p.hly - gx * p.lx - gy * p.ly
     facing = (across + ahead * p.lz) * fall
     age = 1 + 0.5 * p.age
-    tone = 0.22 + 0.86 * facing + (0.035 * age) * c.pores
+    tone = 0.12 + 0.98 * facing + (0.035 * age) * c.pores
     occlusion = 0.22 * hump(torch.hypot((c.X.abs() - p.eye_x + 0.02) / 1.4, c.Y - p.eye_y + 0.045), 0.13)
     below = c.Y - p.nose_y - 0.06
     occlusion += 0.30 * hump(torch.hypot((c.Xn + 0.05 * p.lx) / 1.6, below), 0.055)
@@ -229,7 +230,7 @@ def brows(c: Canvas, p: SimpleNamespace) -> None:
     thick = 0.022 * p.brow_thickness * (1.05 - 0.5 * u.clamp(-1, 1).abs().pow(2) - 0.2 * u)
     hairs = look_up("strand", p.level, c.X * 0.6 + c.Y * 0.5 * torch.sign(c.X) + p.rand[2], c.Y * 0.2)
     d = torch.maximum((c.Y - line).abs() - thick, (u.abs() - 1) * 0.12)
-    alpha = soft(d - 0.004 * hairs, p.px * 1.4 + 0.006) * c.skin
+    alpha = soft(d - 0.003 * hairs, p.px * 1.4 + 0.010) * c.skin
     tone = torch.lerp(p.hair * 0.55, p.skin_dark * 0.6, 0.25) * (0.5 + 0.5 * luminance(p.light))
     c.paint(alpha * (0.82 + 0.06 * hairs).clamp_(0, 0.95), tone, "brows")
 
@@ -330,9 +331,9 @@ def beard(c: Canvas, p: SimpleNamespace) -> None:
     over = over * 0.04 + (1 - lip)
     under = (torch.hypot(ax / 0.135, (c.Y - p.chin_y + 0.085) / 0.115) - 1) * 0.1 + (1 - chin)
     shape = torch.minimum(torch.minimum(full, over), under)
-    soft_edge = p.px * 1.5 + 0.03
-    silhouette = soft(c.head - 0.028 * (opacity > 0.5) - 0.012 * hairs, p.px * 1.5)
+    soft_edge = p.px * 1.5 + 0.045
+    silhouette = soft(c.head - 0.028 * (opacity > 0.5) - 0.008 * hairs, p.px * 1.5)
     alpha = soft(shape - 0.010 * hairs, soft_edge) * opacity * silhouette
     alpha = alpha * (0.9 + 0.16 * hairs * (1.4 - opacity)).clamp_(0, 1)
-    tone = (0.30 + 0.45 * c.tone + 0.16 * hairs).clamp_(0, 1.2)
-    c.shade(alpha, tone, p.hair * 0.32 * p.shadow + 0.002, p.hair * 0.95 * p.light, "beard")
+    tone = (0.34 + 0.45 * c.tone + 0.10 * hairs).clamp_(0, 1.2)
+    c.shade(alpha, tone, p.hair * 0.55 * p.shadow + 0.002, p.hair * 0.95 * p.light, "beard")

@@ -5,7 +5,19 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from fakebook.data.faces_canvas import Canvas, colour, from_seed, hump, look_up, smoothstep, soft, wheel
+from fakebook.data.faces_canvas import (
+    CLOTH,
+    WALL,
+    Canvas,
+    colour,
+    cycle,
+    from_seed,
+    hump,
+    look_up,
+    smoothstep,
+    soft,
+    wheel,
+)
 
 CLOTHES = ("t_shirt", "jumper", "shirt", "jacket", "hoodie")
 
@@ -32,19 +44,19 @@ def _mottle(x: Tensor, y: Tensor, b: SimpleNamespace, scale: float, kind: str = 
 
 def studio(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     glow = (1.15 - 0.55 * torch.hypot(x - 0.5 * b.lx, y + 0.2)).clamp_(0.15, 1.2) + 0.06 * _mottle(x, y, b, 0.3)
-    return wheel(b.hue, 0.42, 0.74) * glow[:, None]
+    return cycle(b.hue, WALL) * 1.05 * glow[:, None]
 
 
 def bokeh(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     base = (0.55 - 0.30 * y + 0.16 * _mottle(x, y, b, 0.25)).clamp_(0.05, 1.2)
-    image = wheel(b.hue, 0.6, 0.42) * base[:, None]
+    image = cycle(b.hue, CLOTH) * 0.8 * base[:, None]
     for k in range(9):
         r = 0.10 + 0.16 * from_seed(b.seed, 10 + k)
         cx, cy = 2.2 * from_seed(b.seed, 20 + k) - 1.1, 1.9 * from_seed(b.seed, 30 + k) - 1.1
         d = torch.hypot(x - cx, y - cy)
         disc = soft(d - r, 0.06) * (0.42 + 0.28 * smoothstep(d, r * 0.6, r))
         hue = b.hue + 0.22 * from_seed(b.seed, 40 + k) - 0.02
-        image = image + disc[:, None] * wheel(hue, 0.45, 0.75)
+        image = image + disc[:, None] * cycle(hue, WALL) * 1.3
     return image
 
 
@@ -58,7 +70,7 @@ def brick(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     joint = torch.maximum(soft((0.465 - fu), 0.05), soft(0.41 - fv, 0.10))
     grit = _mottle(x, y, b, 0.7, "skin")
     tone = 0.62 + 0.36 * (shade - 0.5) + 0.09 * grit + 0.20 * b.lx * x - 0.10 * hump(v - row - 0.93, 0.2)
-    clay = torch.lerp(wheel(0.06 + 0.0 * b.hue, 0.55, 0.78), wheel(b.hue, 0.45, 0.78), 0.35)
+    clay = torch.lerp(colour("B5654A", device=x.device)[:, :, None, None], cycle(b.hue, WALL), 0.45)
     mortar = torch.full_like(clay, 0.40)
     image = clay * tone.clamp_(0.1, 1.3)[:, None]
     return image.lerp_(mortar * (0.85 + 0.08 * grit)[:, None], joint[:, None] * 0.8)
@@ -70,7 +82,7 @@ def foliage(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     tone = (0.36 + 0.26 * leaves + 0.20 * deep - 0.18 * y).clamp_(0.02, 1.4)
     dark, light = wheel(0.30 + 0.10 * (b.hue - 0.5), 0.75, 0.25), wheel(0.25 + 0.16 * (b.hue - 0.5), 0.60, 0.84)
     image = torch.addcmul(dark, tone[:, None], light - dark)
-    gleam = smoothstep(leaves + 0.8 * deep, 1.5, 2.3) * 0.8
+    gleam = smoothstep(leaves + 0.8 * deep, 1.3, 3.6) * 0.8
     return image.lerp_(colour("F4F3C4", device=x.device)[:, :, None, None].expand_as(dark), gleam[:, None])
 
 
@@ -86,7 +98,7 @@ def wallpaper(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     across, along = torch.frac(u + v + 64) - 0.5, torch.frac(u - v + 64) - 0.5
     motif = soft(torch.hypot(across, along) - 0.17, 0.10) - 0.7 * soft(torch.hypot(across, along) - 0.07, 0.08)
     line = hump(torch.minimum((across.abs() - 0.5).abs(), (along.abs() - 0.5).abs()), 0.05)
-    paper, ink = wheel(b.hue, 0.30, 0.80), wheel(b.hue + 0.10, 0.55, 0.55)
+    paper, ink = cycle(b.hue, WALL), cycle(b.hue + 0.35, CLOTH)
     tone = (0.92 + 0.30 * b.lx * x - 0.12 * y + 0.04 * _mottle(x, y, b, 0.8, "skin")).clamp_(0.2, 1.3)
     return paper.lerp(ink, (0.75 * motif + 0.5 * line).clamp_(0, 1)[:, None]) * tone[:, None]
 
@@ -100,9 +112,8 @@ def books(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     fu = u - book
     key = torch.sin(book * 12.99 + shelf * 37.7 + 6 * from_seed(b.seed, 5)).abs() * 437.58
     one, two = torch.frac(key), torch.frac(key * 7.3)
-    hue = torch.frac(b.hue + 0.5 * one)[:, None]
-    third = torch.tensor([0.0, 1 / 3, 2 / 3], device=x.device)[None, :, None, None]
-    cover = 0.62 - 0.30 * (0.5 - 0.5 * torch.cos(6.2832 * (hue - third))) - 0.18 * two[:, None]
+    tint = torch.frac(b.hue + 0.5 * one)
+    cover = torch.stack([0.34 + 0.22 * torch.cos(6.2832 * (tint - k)) - 0.12 * two for k in (0.05, 0.30, 0.58)], 1)
     gilt = (hump(fv - 0.45 - 0.2 * two, 0.05) + hump(fv - 0.85, 0.03))[:, None] * 0.25
     spine = (0.35 + 0.75 * (1 - (2 * fu - 1).square()).clamp_(min=0).sqrt_()) * soft(0.15 + 0.16 * one - fv, 0.05)
     spine = spine * soft(fv - 0.95, 0.03) + 0.05
@@ -125,10 +136,10 @@ def clothes(c: Canvas, p: SimpleNamespace) -> None:
     slope = torch.sign(c.bx) * (0.25 + 0.6 * ax) * p.lx - 0.45 * p.ly * (0.3 - bulge).clamp(0, 1)
     tone = 0.36 + 0.5 * slope + 0.28 * smoothstep(bulge, -0.02, 0.1) + 0.09 * folds
     tone = tone - 0.30 * (1 - smoothstep(c.head, 0.0, 0.30)) + 0.03 * weave
-    base = wheel(p.clothes_hue, 0.52, 0.62)
-    paper = wheel(p.clothes_hue + 0.08, 0.10, 0.88)
-    cloth = torch.where((p.clothes == 2)[:, None, None, None], wheel(p.clothes_hue, 0.22, 0.80), base)
-    cloth = torch.where((p.clothes == 3)[:, None, None, None], wheel(p.clothes_hue, 0.40, 0.36), cloth)
+    base = cycle(p.clothes_hue, CLOTH)
+    paper = torch.lerp(torch.full_like(base, 0.75), base, 0.12)
+    cloth = torch.where((p.clothes == 2)[:, None, None, None], torch.lerp(torch.full_like(base, 0.7), base, 0.5), base)
+    cloth = torch.where((p.clothes == 3)[:, None, None, None], base * 0.42 + 0.004, cloth)
     rib = torch.sin(c.bx * 110)
     knit = torch.sin(by * 90 + 1.5 * torch.sin(c.bx * 110)) * jumper
     tone = tone + 0.04 * knit
