@@ -120,7 +120,7 @@ def _landmarks(p: SimpleNamespace, size: int) -> Tensor:
     """(B, L, 2) pixels, from the places of the features on the turned head."""
     one = torch.ones_like(p.eye_x)
     tilt = 0.0 * one
-    brow_y = -0.135 - 0.038 * p.brow_raise - 0.035 * p.brow_arch
+    brow_y = -0.148 - 0.036 * p.brow_raise - 0.035 * p.brow_arch
     corner = p.mouth_y - 0.046 * p.smile
     X = torch.cat(
         [

@@ -22,7 +22,7 @@ TABLE = 512  # texels on a side of the finest noise table
 
 
 def soft(distance: Tensor, width) -> Tensor:
-    """Coverage of a pixel of this width by the shape where `distance` is negative: a soft edge, 0 and 1 away from it."""
+    """How much of a pixel of this width lies where `distance` is negative; exactly 0 or 1 away from the edge."""
     return (0.5 - distance / width).clamp_(0, 1)
 
 
@@ -122,22 +122,18 @@ def _blur(table: Tensor, sigma: float, axes=(-1, -2)) -> Tensor:
 def table(kind: str, level: int, device: torch.device) -> Tensor:
     """A tileable noise table, flat (side * side), side = TABLE >> level, mean 0; coarser levels are means of 2x2.
 
-    Kinds: 'skin' (pores on blotches), 'freckles' (0 or more), 'strand' (fine across, long down), 'curl', 'cloud', 'leaf'.
+    Kinds: 'skin' (pores on blotches), 'freckles' (0 or more), 'strand' (fine across, long down), 'curl', 'cloud',
+    'leaf'.
     """
     white = torch.randn(TABLE, TABLE, generator=torch.Generator().manual_seed(sum(map(ord, kind))))
     if kind == "skin":
-        octaves = [
-            _blur(white.roll(37 * k, 0), s) * a for k, (s, a) in enumerate(((0.7, 0.7), (2, 0.6), (5, 0.5), (14, 0.5)))
-        ]
-        noise = sum(octaves)
+        noise = sum(_blur(white.roll(37 * k, 0), s) * a for k, (s, a) in enumerate(((0.7, 0.8), (2, 0.7), (5, 0.4))))
     elif kind == "freckles":
-        noise = ((_blur(white, 3.2) - 1.5) * 1.6).clamp(0, 1) + 0.7 * ((_blur(white.roll(99, 1), 6) - 1.8) * 2).clamp(
-            0, 1
-        )
+        small, large = _blur(white, 3.2), _blur(white.roll(99, 1), 6)
+        noise = (1.6 * small - 2.4).clamp(0, 1) + 0.7 * (2 * large - 3.6).clamp(0, 1)
     elif kind == "strand":
-        noise = 0.75 * _blur(_blur(white, 40, (-2,)), 1.3, (-1,)) + 0.65 * _blur(
-            _blur(white.roll(50, 1), 60, (-2,)), 4, (-1,)
-        )
+        fine, locks = _blur(_blur(white, 40, (-2,)), 1.3, (-1,)), _blur(_blur(white.roll(50, 1), 60, (-2,)), 4, (-1,))
+        noise = 0.75 * fine + 0.65 * locks
     elif kind == "curl":
         noise = _blur(white, 11) + 0.25 * _blur(white.roll(77, 0), 4)
     elif kind == "cloud":

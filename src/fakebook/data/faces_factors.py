@@ -97,7 +97,7 @@ FACTORS: dict[str, Factor] = {
     "eye_open": _continuous("image", 0.55, 1.1, "opening of the eyelids, 1 is relaxed", skew=0.5),
     "gaze_x": _continuous("image", -1, 1, "looking to the left (-) or right (+) of the picture"),
     "gaze_y": _continuous("image", -1, 1, "looking up (-) or down (+)"),
-    "brow_raise": _continuous("image", -0.4, 1, "brows lowered (-) or raised (+)"),
+    "brow_raise": _continuous("image", -0.2, 1, "brows lowered (-) or raised (+)"),
     "glasses": _discrete("image", "glasses", none=6, round_glasses=1.2, square_glasses=1.2, sunglasses=0.7),
     "hat": _discrete("image", "hat", none=7, beanie=1, cap=1, brimmed_hat=1),
     "hat_hue": _continuous("image", 0, 1, "colour of the hat, once round the colour wheel"),

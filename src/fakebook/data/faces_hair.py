@@ -36,13 +36,13 @@ def prepare(p: SimpleNamespace) -> None:
 
 def outline(c: Canvas, p: SimpleNamespace) -> None:
     """Where hair could be (signed distance), and its strands: a coordinate across them, tones, and a highlight."""
-    curls = look_up("curl", p.level, c.hx * 0.3 + p.rand[0], c.hy * 0.3 + p.rand[3])
+    curls = look_up("curl", p.level, c.hx * 0.42 + p.rand[0], c.hy * 0.42 + p.rand[3])
     rx, ry = 0.435 * p.face_width + p.side, 0.50 + p.top
     up = (c.hy + 0.10).clamp(max=0)
     down = (c.hy + 0.10).clamp(min=0)
     wide = rx * (1 + 0.10 * down - 0.25 * (down - 0.25).clamp(min=0) * (p.length < 0.7) * (p.length > 0.1))
     q = (c.hx / wide).square() + (up / ry).square()
-    wavy = 0.030 * p.curl * curls
+    wavy = 0.024 * p.curl * curls
     shape = (q.sqrt() - 1) * 0.45 - wavy
     # Strands fall from the parting, spreading over the skull, then straight down.
     parting = 0.10 * torch.sign(p.slant) - 0.12 * p.sin_yaw
@@ -55,7 +55,7 @@ def outline(c: Canvas, p: SimpleNamespace) -> None:
     band = hump(down + 0.36 + 0.07 * strands + 0.10 * p.curl * curls, 0.20) + 0.5 * hump(
         down - 0.25 + 0.07 * strands, 0.22
     )
-    tone = 0.20 + 0.45 * facing + 0.09 * strands + p.curl * (0.22 - 0.30 * curls.abs())
+    tone = 0.20 + 0.45 * facing + 0.09 * strands + p.curl * (0.24 - 0.34 * curls.abs())
     c.add(hair_shape=shape, strands=strands, hair_tone=tone, hair_band=band * (0.4 + 0.6 * dome))
 
 
@@ -103,7 +103,7 @@ def front(c: Canvas, p: SimpleNamespace) -> None:
 HATS = (
     (0.000, -0.90, 0.01, 0.01, 0.0, 0.0),
     (0.065, -0.28, 0.01, 0.01, 0.0, 1.0),  # beanie
-    (0.050, -0.31, 0.37, 0.110, 0.34, 0.0),  # cap
+    (0.050, -0.31, 0.40, 0.115, 0.34, 0.0),  # cap
     (0.060, -0.33, 0.74, 0.085, 0.05, 0.0),  # brimmed hat
 )
 
@@ -141,13 +141,9 @@ def hats(c: Canvas, p: SimpleNamespace) -> None:
     uy = torch.where((p.hat == 2)[:, None, None], uy - 0.55 * (1 - ux.square()).clamp(min=0), uy)
     brim = (torch.hypot(ux, uy) - 1) * brim_y
     tone = 0.42 + 0.30 * facing.clamp(0, 1) - 0.30 * uy.clamp(-1, 1) + 0.05 * weave + 0.12 * p.hlx * ux
-    c.shade(
-        soft(brim, p.px * 1.2) * on * (p.hat > 1)[:, None, None],
-        tone.clamp_(0, 1.1),
-        light * p.shadow * 0.7,
-        light,
-        "hat",
-    )
+    tone = tone - 0.30 * seam * hump(c.hy - edge, 0.035)
+    brim = soft(brim, p.px * 1.2) * on * (p.hat > 1)[:, None, None]
+    c.shade(brim, tone.clamp_(0, 1.1), light * p.shadow * 0.7, light, "hat")
 
 
 # Half width, half height, corner radius, half thickness of the frame, tint of the lens, and the colour of the frame.

@@ -137,8 +137,8 @@ def relief(c: Canvas, p: SimpleNamespace) -> Tensor:
     )
     tip = 0.055 * hump(torch.hypot(c.Xn / wide, low * 1.05), 0.095)
     wings = 0.038 * hump(torch.hypot(an - 0.062 * wide, low - 0.012), 0.058)
-    sockets = -0.055 * hump(torch.hypot((ax - p.eye_x) / 1.5, Y - p.eye_y + 0.02), 0.13)
-    lids = 0.045 * hump(torch.hypot((ax - p.eye_x) / 1.25, Y - p.eye_y), 0.10)
+    sockets = -0.045 * hump(torch.hypot((ax - p.eye_x) / 1.5, Y - p.eye_y + 0.02), 0.13)
+    lids = 0.032 * hump(torch.hypot((ax - p.eye_x) / 1.25, Y - p.eye_y), 0.115)
     brows = 0.03 * hump(torch.hypot((ax - 0.17) / 2.2, Y + 0.15), 0.09)
     cheek_y = Y - 0.13 + 0.03 * p.smile
     cheeks = (0.03 + 0.035 * p.smile) * hump(torch.hypot(ax - 0.235, cheek_y), 0.17)
@@ -226,7 +226,7 @@ def nose(c: Canvas, p: SimpleNamespace) -> None:
 
 def brows(c: Canvas, p: SimpleNamespace) -> None:
     u = (c.X.abs() - 0.19 * p.eye_spacing) / 0.125
-    line = -0.135 - 0.038 * p.brow_raise - 0.035 * p.brow_arch * (1 - (u - 0.35).square()) + 0.02 * u.square()
+    line = -0.148 - 0.036 * p.brow_raise - 0.035 * p.brow_arch * (1 - (u - 0.35).square()) + 0.02 * u.square()
     thick = 0.022 * p.brow_thickness * (1.05 - 0.5 * u.clamp(-1, 1).abs().pow(2) - 0.2 * u)
     hairs = look_up("strand", p.level, c.X * 0.6 + c.Y * 0.5 * torch.sign(c.X) + p.rand[2], c.Y * 0.2)
     d = torch.maximum((c.Y - line).abs() - thick, (u.abs() - 1) * 0.12)
@@ -267,7 +267,7 @@ def eyes(c: Canvas, p: SimpleNamespace) -> None:
     line = soft((v - upper).abs() - 0.008 - 0.006 * u.clamp(-0.6, 1.2), px) * ends * c.skin
     c.paint(line * 0.92, lash, "eyes")
     crease = soft((v - upper + 0.034).abs() - 0.003, px * 1.5) * soft(u.abs() - 1.0, px * 8) * c.skin
-    c.paint(crease * 0.42, p.skin_dark * 0.75)
+    c.paint(crease * 0.5, p.skin_dark * 0.75)
     c.paint(soft((v - lower).abs() - 0.004, px * 1.3) * ends * c.skin * 0.4, p.skin_dark * 0.7)
 
 
@@ -327,11 +327,11 @@ def beard(c: Canvas, p: SimpleNamespace) -> None:
     hairs = look_up("strand", p.level, c.X * 0.7 + p.rand[3], c.Y * 0.35 + 0.5 * c.X * c.X)
     bare = (1 - torch.hypot(ax / 0.325, (c.Y + 0.03) / 0.31)) * 0.3  # inside this ellipse the face is bare
     full = torch.maximum(bare, 0.03 - c.Y) + (1 - cheeks)
-    over = torch.hypot(ax / 0.155, (c.Y - p.mouth_y + 0.066 - 1.6 * ax * ax) / 0.036) - 1
+    over = torch.hypot(ax / 0.155, (c.Y - p.mouth_y + 0.066 - 1.6 * ax * ax) / 0.042) - 1
     over = over * 0.04 + (1 - lip)
     under = (torch.hypot(ax / 0.135, (c.Y - p.chin_y + 0.085) / 0.115) - 1) * 0.1 + (1 - chin)
     shape = torch.minimum(torch.minimum(full, over), under)
-    soft_edge = p.px * 1.5 + 0.045
+    soft_edge = p.px * 1.5 + 0.022
     silhouette = soft(c.head - 0.028 * (opacity > 0.5) - 0.008 * hairs, p.px * 1.5)
     alpha = soft(shape - 0.010 * hairs, soft_edge) * opacity * silhouette
     alpha = alpha * (0.9 + 0.16 * hairs * (1.4 - opacity)).clamp_(0, 1)

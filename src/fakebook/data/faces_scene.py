@@ -79,10 +79,10 @@ def brick(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
 def foliage(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     leaves = _mottle(x, y, b, 0.45, "leaf")
     deep = look_up("leaf", b.level, x * 0.22 + from_seed(b.seed, 6), y * 0.22 + from_seed(b.seed, 7))
-    tone = (0.36 + 0.26 * leaves + 0.20 * deep - 0.18 * y).clamp_(0.02, 1.4)
+    tone = (0.36 + 0.19 * leaves + 0.17 * deep - 0.18 * y).clamp_(0.02, 1.4)
     dark, light = wheel(0.30 + 0.10 * (b.hue - 0.5), 0.75, 0.25), wheel(0.25 + 0.16 * (b.hue - 0.5), 0.60, 0.84)
     image = torch.addcmul(dark, tone[:, None], light - dark)
-    gleam = smoothstep(leaves + 0.8 * deep, 1.3, 3.6) * 0.8
+    gleam = smoothstep(leaves + 0.8 * deep, 1.2, 4.0) * 0.7
     return image.lerp_(colour("F4F3C4", device=x.device)[:, :, None, None].expand_as(dark), gleam[:, None])
 
 
@@ -113,7 +113,7 @@ def books(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     key = torch.sin(book * 12.99 + shelf * 37.7 + 6 * from_seed(b.seed, 5)).abs() * 437.58
     one, two = torch.frac(key), torch.frac(key * 7.3)
     tint = torch.frac(b.hue + 0.5 * one)
-    cover = torch.stack([0.34 + 0.22 * torch.cos(6.2832 * (tint - k)) - 0.12 * two for k in (0.05, 0.30, 0.58)], 1)
+    cover = torch.stack([0.40 + 0.15 * torch.cos(6.2832 * (tint - k)) - 0.2 * two for k in (0.05, 0.22, 0.50)], 1)
     gilt = (hump(fv - 0.45 - 0.2 * two, 0.05) + hump(fv - 0.85, 0.03))[:, None] * 0.25
     spine = (0.35 + 0.75 * (1 - (2 * fu - 1).square()).clamp_(min=0).sqrt_()) * soft(0.15 + 0.16 * one - fv, 0.05)
     spine = spine * soft(fv - 0.95, 0.03) + 0.05
@@ -146,8 +146,8 @@ def clothes(c: Canvas, p: SimpleNamespace) -> None:
 
     crew = (torch.hypot(ax / 0.225, (by - 0.69) / 0.17) - 1) * 0.18  # negative inside the round neckline
     roll = torch.maximum(ax - 0.225 - 0.15 * (by - 0.7).clamp(min=0), 0.655 + 0.15 * ax * ax - by)
-    vee = ax - (1.03 - by) * 0.42  # negative inside the V
-    wide_vee = ax - (1.22 - by) * 0.40
+    vee = ax - (0.93 - by) * 0.62  # negative inside the V
+    wide_vee = ax - (1.22 - by) * 0.42
     neckline = t_shirt * -crew + jumper * -1 + shirt * -vee + jacket * -1 + hoodie * -crew
     shape = torch.maximum(body, neckline)
     shape = torch.where((p.clothes == 1)[:, None, None], torch.minimum(shape, roll), shape)
@@ -182,8 +182,8 @@ def clothes(c: Canvas, p: SimpleNamespace) -> None:
             "clothes",
         )
     # Collar of the shirt (also inside the jacket), lapels, buttons.
-    fold = ax + 0.62 * by
-    collar = torch.maximum(torch.maximum(-vee - 0.008, vee - 0.115), torch.maximum(0.70 + 0.15 * ax - by, fold - 0.86))
+    flap = torch.maximum(vee - 0.125 - 0.25 * (by - 0.75).clamp(min=0), 0.62 * ax + by - 0.985)
+    collar = torch.maximum(torch.maximum(-vee - 0.004, flap), 0.655 + 0.1 * ax - by)
     lit = (tone + 0.16 + 0.10 * torch.sign(c.bx) * p.lx).clamp(0, 1.15)
     top = torch.where((p.clothes == 3)[:, None, None, None], paper, cloth)
     c.shade(soft(collar, p.px * 1.2) * (shirt + jacket), lit, top * p.shadow, top * p.light, "clothes")
