@@ -100,13 +100,14 @@ class Film(nn.Module):
 class Trained(nn.Module):
     """What is kept of a training: the generator that forges, the discriminator that taught it, and the film."""
 
-    def __init__(self, settings: LaMaSettings, channels: int, size: int):
+    def __init__(self, settings: LaMaSettings, shape: torch.Size):
         super().__init__()
+        pictures, channels, *_, size = shape
         self.generator = LaMa(
             LaMaConfig(channels, settings.width, settings.blocks, settings.global_ratio, settings.coordinates)
         )
         self.discriminator = PatchDiscriminator(channels, settings.patch_width, settings.patch_layers)
-        self.film = Film(settings.steps, settings.frames, WATCHED, channels, size)
+        self.film = Film(settings.steps, settings.frames, min(pictures, WATCHED), channels, size)
 
 
 class LaMaForger:
@@ -152,12 +153,11 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
         UserError: an unknown setting.
     """
     chosen = LaMaSettings.of(settings)
-    channels, size = images.shape[1], images.shape[-1]
     trained = keep.or_train(
         "lama",
         chosen.plain() | {"seed": seed},
         fingerprint(images),
-        lambda: _new(chosen, channels, size, seed),
+        lambda: _new(chosen, images.shape, seed),
         lambda module, checkpoint: _train(module, images, chosen, seed, device, progress, checkpoint),
         code=__name__,
         device=device,
@@ -165,10 +165,10 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     return LaMaForger(trained)
 
 
-def _new(settings: LaMaSettings, channels: int, size: int, seed: int) -> Trained:
+def _new(settings: LaMaSettings, shape: torch.Size, seed: int) -> Trained:
     with torch.random.fork_rng(devices=[]):  # modules draw their first weights from the global generator
         torch.manual_seed(seed)
-        return Trained(settings, channels, size)
+        return Trained(settings, shape)
 
 
 def _train(
@@ -177,7 +177,7 @@ def _train(
     weights = LaMaWeights(**settings.weights)
     size, target = images.shape[-1], devices.pick(device)
     bank = holes.sample(2048, size, settings.mask_area, torch.Generator().manual_seed(seed))
-    watched = images[:WATCHED].to(target), bank[:WATCHED].to(target)
+    watched = images[:WATCHED].to(target), bank[: min(len(images), WATCHED)].to(target)
     perceptual = Perceptual(images[:64], settings.stages).to(target) if weights.perceptual else None
 
     def batches(rng: torch.Generator, batch_size: int) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,117 @@
+"""Every forger, by the interface they share; then the classical one and LaMa, each by itself."""
+
+import numpy as np
+import pytest
+import torch
+from skimage.restoration import inpaint_biharmonic
+
+from fakebook.data import masks as holes
+from fakebook.errors import UserError
+from fakebook.forgers import composite, lama
+from fakebook.forgers.classical import Classical
+from fakebook.forgers.registry import FORGERS, fit
+
+TINY = {"classical": {}, "lama": {"steps": 3, "batch_size": 2, "width": 8, "blocks": 1, "patch_width": 4, "frames": 2}}
+SIZE = 32
+
+
+def pictures(n=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(n, 3, 4, 4, generator=generator) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, size=SIZE, mode="bilinear")
+
+
+@pytest.fixture(scope="module")
+def gang(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("FAKEBOOK_BUILD", str(tmp_path_factory.mktemp("build")))
+    yield {name: fit(name, pictures(), TINY[name], device="cpu", progress=False) for name in FORGERS}
+    patch.undo()
+
+
+def forge(forger, images, masks):
+    return forger.forge(images, masks, torch.arange(len(images)))
+
+
+@pytest.mark.parametrize("name", sorted(FORGERS))
+def test_a_forgery_is_the_input_outside_the_hole_and_a_picture_inside(gang, name):
+    images, masks = pictures(seed=1), holes.sample(5, SIZE, (0.1, 0.3), 0)
+    masks[4] = 0  # nothing to do
+    forged = forge(gang[name], images, masks)
+    known = (masks == 0).expand_as(images)
+    assert forged.shape == images.shape and forged.dtype == torch.float32
+    assert torch.equal(forged[known], images[known])
+    assert forged.abs().max() <= 1 and not torch.equal(forged[:4], images[:4])
+
+
+@pytest.mark.parametrize("name", sorted(FORGERS))
+def test_a_forgery_does_not_depend_on_the_batch_or_on_what_the_hole_hides(gang, name):
+    images, masks = pictures(seed=1), holes.sample(5, SIZE, (0.1, 0.3), 0)
+    forged = forge(gang[name], images, masks)
+    for i in range(5):
+        alone = gang[name].forge(images[i : i + 1], masks[i : i + 1], torch.tensor([i]))
+        torch.testing.assert_close(alone[0], forged[i], rtol=0, atol=2e-6)
+    hidden = torch.where(masks > 0, torch.zeros_like(images), images)
+    torch.testing.assert_close(forge(gang[name], hidden, masks), forged, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", sorted(FORGERS))
+def test_what_does_not_fit_together_is_told(gang, name):
+    with pytest.raises(ValueError, match="masks must be"):
+        gang[name].forge(pictures(), torch.zeros(5, 1, 8, 8), torch.arange(5))
+    with pytest.raises(ValueError, match="one seed for each of 5"):
+        gang[name].forge(pictures(), torch.zeros(5, 1, SIZE, SIZE), torch.arange(4))
+
+
+def test_nobody_of_that_name():
+    with pytest.raises(UserError, match="unknown forger 'gimp': choose from classical, lama"):
+        fit("gimp", pictures(), {})
+
+
+def test_the_composite_is_exact():
+    painted, images = torch.full((1, 1, 2, 2), 0.3), torch.full((1, 1, 2, 2), 0.1)
+    masks = torch.tensor([[[[1.0, 0.0], [0.0, 1.0]]]])
+    assert composite(painted, images, masks).flatten().tolist() == torch.tensor([0.3, 0.1, 0.1, 0.3]).tolist()
+
+
+def test_biharmonic_is_scikit_images_picture_by_picture():
+    images, masks = pictures(3), holes.sample(3, SIZE, (0.1, 0.3), 0)
+    forged = forge(Classical(), images, masks)
+    for image, mask, result in zip(images, masks, forged, strict=True):
+        reference = inpaint_biharmonic(image.double().permute(1, 2, 0).numpy(), mask[0].numpy() > 0, channel_axis=-1)
+        inside = mask[0].numpy() > 0
+        np.testing.assert_array_equal(
+            result.permute(1, 2, 0).numpy()[inside], reference.clip(-1, 1).astype(np.float32)[inside]
+        )
+
+
+def test_lama_is_kept_with_its_losses_and_its_film(gang, monkeypatch, capsys):
+    first = gang["lama"]
+    monkeypatch.setattr(lama, "_train", lambda *args: pytest.fail("trained twice"))
+    again = fit("lama", pictures(), TINY["lama"], device="cpu", progress=False)
+    assert again.fingerprint == first.fingerprint and "loaded" in capsys.readouterr().out
+    assert list(again.losses.index) == [0, 1, 2]
+    assert {"d_loss", "g_loss", "perceptual", "r1"} <= set(again.losses.columns)
+    assert list(again.film) == [1, 3] and again.film[3].shape[1:] == (3, SIZE, SIZE)
+    assert not torch.equal(again.film[1], again.film[3])
+
+
+def test_lama_trains_the_same_from_the_same_seed(gang, tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKEBOOK_BUILD", str(tmp_path))
+    torch.rand(3)  # the global generator has no part in it
+    again = fit("lama", pictures(), TINY["lama"], device="cpu", progress=False)
+    assert again.fingerprint == gang["lama"].fingerprint
+    other = fit("lama", pictures(), TINY["lama"], seed=1, device="cpu", progress=False)
+    assert other.fingerprint != again.fingerprint
+
+
+def test_lama_without_adversary_leaves_the_discriminator_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKEBOOK_BUILD", str(tmp_path))
+    weights = {"adversarial": 0, "matching": 0, "perceptual": 0, "l1_hole": 10}
+    forger = fit("lama", pictures(), TINY["lama"] | {"weights": weights}, device="cpu", progress=False)
+    assert {"g_loss", "l1_known", "l1_hole"} == set(forger.losses.columns)
+
+
+def test_a_setting_that_lama_does_not_have():
+    with pytest.raises(UserError, match="lama has no setting 'with': it has batch_size, blocks"):
+        fit("lama", pictures(), {"with": 64})
