@@ -43,7 +43,7 @@ def sync(root: Path) -> dict[Path, str]:
     except KeyError as missing:
         raise UserError(f"_config.yml has no {missing}: it gives the book's title, repository url and branch") from None
     chapters = _yaml(root / "book" / "chapters.yaml")
-    written = {entry["file"] for part in _yaml(root / "book" / "_toc.yml")["parts"] for entry in part["chapters"]}
+    written = set(re.findall(r"^ *- file: (\S+)", _read(root / "book" / "_toc.yml"), flags=re.MULTILINE))
     clone = f"```bash\ngit clone {url} && cd {url.rsplit('/', 1)[-1]}\nmake book\n```\n"
     readme = {"chapters": readme_chapters(chapters, written, url, branch), "clone": clone}
     intro = {"chapters": intro_chapters(chapters, written), "clone": clone}
@@ -123,7 +123,7 @@ def intro_chapters(parts: list, written: set[str]) -> str:
 
 def set_up_cell(url: str, branch: str) -> str:
     """The one cell that prepares Colab: a page's revision fetched, the package installed, torch left alone."""
-    return SET_UP.replace("@URL@", url).replace("@BRANCH@", branch).replace("@KEPT@", " ".join(KEPT_ON_COLAB))
+    return SET_UP.replace("@URL@", url).replace("@BRANCH@", branch).replace("@KEPT@", " ".join(KEPT_ON_COLAB)).rstrip()
 
 
 def with_set_up(notebook: str, source: str, name: str) -> str:
@@ -214,7 +214,8 @@ if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab
     home.mkdir(exist_ok=True)
     for step in (["init"], ["fetch", "--depth=1", url, revision], ["checkout", "FETCH_HEAD"]):
         subprocess.run(["git", "-C", home, *step, "--quiet"], check=True)
-    kept = [f"{d.name}=={d.version}\\n" for d in metadata.distributions() if d.name.lower() in "@KEPT@".split()]
+    names = "@KEPT@".split()
+    kept = [f"{found.name}=={found.version}\\n" for found in metadata.distributions() if found.name.lower() in names]
     Path("/content/kept.txt").write_text("".join(kept))
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", "/content/kept.txt", "--editable", home]
     subprocess.run(pip, check=True)
