@@ -1,4 +1,4 @@
-"""What ``make book`` and ``make chapter`` call: check what was asked for, then let Snakemake run what is not up to date.
+"""What ``make book`` and ``make chapter`` call: check what was asked for, have Snakemake run what is out of date.
 
 python -m fakebook.book.build [--profile NAME] [--photos FOLDER] [--chapter NAME] [--seed N] [--cores N] [--dry-run]
 """
@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -90,13 +91,15 @@ def snakemake(target: str, config: dict[str, object], cores: int, *options: str)
     command += ["--config", *(f"{name}={value}" for name, value in config.items())]
     with alone() as lock, log().open("w") as said:
         # Snakemake keeps the lock open too: if this process is killed, the one that still works holds it.
-        process = subprocess.Popen(command, pass_fds=[lock], stderr=None if "--dry-run" in options else said)
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                # The terminal has sent the signal to Snakemake as well, which ends its chapters: wait until it has.
-                continue
+        output = None if "--dry-run" in options else said
+        process = subprocess.Popen(command, pass_fds=[lock], stderr=output, start_new_session=True)
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            # Its chapters are in its session, so one signal reaches them all, and each takes its kernel with it.
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait()
+            raise
 
 
 def log() -> Path:
@@ -114,6 +117,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true")
     chosen = parser.parse_args(arguments)
     started = time.time()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         profile = chosen.profile or default_profile()
         if profile not in profiles.names():
@@ -132,6 +136,9 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; chapters that were finished are kept", file=sys.stderr)
+        return 130
     if code:
         known = [path.read_text() for path in sorted(run.failures().glob("*.txt"))]
         if not known:

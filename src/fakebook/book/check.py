@@ -30,9 +30,8 @@ def problems(html: str | Path, pages: Iterable[str]) -> list[str]:
         pages: the pages of the table of contents, such as ``intro`` or ``02_autoencoders``.
     """
     html = Path(html)
-    missing = [
-        f"{page}.html is in the table of contents, but was not rendered" for page in pages if not _is(html, page)
-    ]
+    missing = [page for page in pages if not (html / f"{page}.html").is_file()]
+    missing = [f"{page}.html is in the table of contents, but was not rendered" for page in missing]
     if not (html / "index.html").is_file():
         missing.append("index.html was not rendered")
     found = [problem for path in sorted(html.glob("*.html")) for problem in _page(html, path)]
@@ -43,10 +42,6 @@ def problems(html: str | Path, pages: Iterable[str]) -> list[str]:
     ]
     _parsed.cache_clear()
     return list(dict.fromkeys(missing + found + styles))
-
-
-def _is(html: Path, page: str) -> bool:
-    return (html / f"{page}.html").is_file()
 
 
 def _page(html: Path, path: Path) -> Iterator[str]:

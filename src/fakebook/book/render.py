@@ -48,8 +48,8 @@ def render(profile: str, runs: Iterable[str]) -> Path:
     ]
     command += ["--path-output", str(work), "--all", "-W", "-n", "--keep-going"]
     log = build / "render.log"
-    with log.open("w") as said:
-        failed = subprocess.run(command, stdout=said, stderr=subprocess.STDOUT).returncode
+    with log.open("w") as output:
+        failed = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
     if failed:
         lines = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text()).splitlines()
         problems = [line.replace(f"{source}/", "") for line in lines if PROBLEM.search(line)]

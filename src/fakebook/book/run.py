@@ -9,7 +9,6 @@ chapter that takes a data set, ``11_forgers-faces``. A run that fails leaves ``<
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
 import tempfile
@@ -106,18 +105,46 @@ def _check(source: Path, parameters: Mapping[str, Any]) -> None:
 
 def _execute(source: Path, output: Path, parameters: Mapping[str, Any], progress: "_Progress") -> None:
     import papermill
-    from jupyter_client.manager import AsyncKernelManager
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
+
+    # A kernel that is stopped on purpose is no news.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # Sockets' paths are short by law (107 characters), so this folder does not follow a long TMPDIR.
+    short = "/tmp" if Path("/tmp").is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="fb-", dir=short, ignore_cleanup_errors=True) as folder:
+        # The reader's own IPython start-up files and history must not reach the book, and hashes must not differ by run.
+        os.environ.update(JUPYTER_RUNTIME_DIR=folder, IPYTHONDIR=folder, PYTHONHASHSEED="0")
+        kernel_log = Path(folder) / "kernel.log"
+        try:
+            papermill.execute_notebook(
+                str(source),
+                str(output),
+                parameters=dict(parameters),
+                kernel_name="python3",
+                cwd=str(source.parent),
+                progress_bar=False,
+                start_timeout=300,
+                # On a busy machine a cell's last output may come long after the cell has ended.
+                iopub_timeout=120,
+                kernel_manager_class=_ipc_kernels(folder, kernel_log),
+                on_cell_start=progress.cell,
+            )
+        except PapermillExecutionError as error:
+            message = " ".join(f"{error.ename}: {error.evalue}".split())
+            traceback = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(error.traceback)).splitlines()
+            raise ChapterError(f"{progress.where()}: {message}", "\n".join(traceback[-TRACEBACK_LINES:])) from None
+        except DeadKernelError:
+            said = kernel_log.read_text(errors="replace").splitlines()[-TRACEBACK_LINES:]
+            raise ChapterError(f"{progress.where()}: the kernel died (out of memory?)", "\n".join(said)) from None
+
+
+def _ipc_kernels(folder: str, kernel_log: Path) -> type:
+    """Two kernels that start at once race for TCP ports; sockets in a folder of their own cannot."""
+    from jupyter_client.manager import AsyncKernelManager
     from traitlets import default
 
-    # Sockets' paths are short by law (107 characters), so this folder does not follow a long TMPDIR.
-    folder = tempfile.mkdtemp(prefix="fb-", dir="/tmp" if Path("/tmp").is_dir() else None)
-    kernel_log = Path(folder) / "kernel.log"
-
     class IpcKernelManager(AsyncKernelManager):
-        """Two kernels that start at once race for TCP ports; sockets in a folder of their own cannot."""
-
         @default("transport")
         def _transport(self) -> str:
             return "ipc"
@@ -131,33 +158,7 @@ def _execute(source: Path, output: Path, parameters: Mapping[str, Any], progress
             with kernel_log.open("wb") as log:
                 return await super().start_kernel(**options, stderr=log)
 
-    # A kernel that is stopped on purpose is no news.
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    # The reader's own IPython start-up files and history must not reach the book, and hashes must not differ by run.
-    os.environ.update(JUPYTER_RUNTIME_DIR=folder, IPYTHONDIR=folder, PYTHONHASHSEED="0")
-    try:
-        papermill.execute_notebook(
-            str(source),
-            str(output),
-            parameters=dict(parameters),
-            kernel_name="python3",
-            cwd=str(source.parent),
-            progress_bar=False,
-            start_timeout=300,
-            # On a busy machine a cell's last output may come long after the cell has ended.
-            iopub_timeout=120,
-            kernel_manager_class=IpcKernelManager,
-            on_cell_start=progress.cell,
-        )
-    except PapermillExecutionError as error:
-        message = " ".join(f"{error.ename}: {error.evalue}".split())
-        traceback = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", "\n".join(error.traceback)).splitlines()
-        raise ChapterError(f"{progress.where()}: {message}", "\n".join(traceback[-TRACEBACK_LINES:])) from None
-    except DeadKernelError:
-        said = kernel_log.read_text(errors="replace").splitlines()[-TRACEBACK_LINES:]
-        raise ChapterError(f"{progress.where()}: the kernel died (out of memory?)", "\n".join(said)) from None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return IpcKernelManager
 
 
 class _Progress:

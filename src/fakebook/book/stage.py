@@ -159,7 +159,8 @@ def staged_notebook(profile: str, chapter: str, data: str | None) -> nbformat.No
         cell.metadata.pop("papermill", None)
         if cell.cell_type == "markdown":
             if not titled:
-                cell.source, count = re.subn(r"^# (.+?)\s*$", rf"# \1 · {TITLES[data]}", cell.source, 1, re.MULTILINE)
+                title = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
+                cell.source, count = title.subn(rf"# \1 · {TITLES[data]}", cell.source, count=1)
                 titled = bool(count)
             cell.source = cell.source.replace("<!-- runtimes -->", runtimes(profile, chapter, data))
             cell.source = to_myst(cell.source)
