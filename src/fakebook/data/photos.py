@@ -31,8 +31,6 @@ def read(path: str | Path, mode: str = "RGB") -> Tensor:
         with Image.open(path) as opened:
             opened.load()
             image = _flat(ImageOps.exif_transpose(opened)).convert(mode)
-    except UserError:
-        raise
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: check the name") from error
     # Pillow's readers raise nearly anything on a broken file, SyntaxError and struct.error among them.
@@ -50,10 +48,10 @@ def _flat(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16-bit grey, which Pillow also opens as 32-bit integers
         values = np.asarray(image).astype(np.float64)
         if values.min() < 0 or values.max() > 65535:
-            raise UserError(f"{getattr(image, 'filename', 'image')} holds 32-bit integers: save it with 8 or 16 bits")
+            raise ValueError("it holds 32-bit integers; save it with 8 or 16 bits")
         return Image.fromarray((values / 257).round().astype(np.uint8))
     if image.mode == "F":
-        raise UserError(f"{getattr(image, 'filename', 'image')} holds floating-point pixels: save it with 8 or 16 bits")
+        raise ValueError("it holds floating-point pixels; save it with 8 or 16 bits")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
