@@ -16,7 +16,7 @@ import nbformat
 import yaml
 
 from fakebook import paths, profiles
-from fakebook.book import run
+from fakebook.book import run, sync
 from fakebook.errors import UserError
 from fakebook.files import atomic
 
@@ -31,6 +31,7 @@ def data_page() -> str:
 
 # Pages that no file of book/ holds.
 WRITTEN = {"data": data_page}
+COVER = Path("_static") / "cover.jpg"
 TITLES = {"photos": "on photographs"}
 # Fenced blocks and inline code, whose text is not touched.
 CODE = re.compile(r"^ {0,3}(```+|~~~+).*?^ {0,3}\1`*\s*?$|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL)
@@ -124,7 +125,14 @@ def stage(profile: str, runs: Iterable[str], target: Path) -> list[str]:
             nbformat.write(staged_notebook(profile, chapter, data or None), path)
     contents = staged_toc(toc(), extra)
     (target / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False))
-    return list(entries(contents))
+    pages = list(entries(contents))
+    if (target / "chapters.yaml").is_file():
+        sync.link_chapters(target / "intro.md", pages)
+    if (target / COVER).is_file():
+        from fakebook.book import cover  # here, since it brings torch: what only reads the table of contents needs none
+
+        cover.make(target / COVER)
+    return pages
 
 
 def staged_toc(contents: dict[str, Any], ran: dict[str, list[str]]) -> dict[str, Any]:
@@ -202,7 +210,8 @@ def runtimes(profile: str, chapter: str, data: str | None) -> str:
             parts.append(f"**`{name}` {took}** (this page)" if name == profile else f"`{name}` {took}")
         else:
             parts.append(f"`{name}` not yet measured here" + (f" (budget {budget} min)" if budget else ""))
-    return "*How long it takes:* " + "; ".join(parts) + "." if parts else ""
+    chips = " ".join(f"<span>{part}</span>" for part in parts)
+    return f'<span class="fb-chips">*How long it takes* {chips}</span>' if parts else ""
 
 
 def to_myst(text: str) -> str:

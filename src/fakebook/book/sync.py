@@ -18,6 +18,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
@@ -104,21 +105,28 @@ def readme_chapters(parts: list, written: set[str], url: str, branch: str) -> st
 
 
 def intro_chapters(parts: list, written: set[str]) -> str:
+    """The chapters as cards; those on photographs, where they were run, are linked from the card of the chapter."""
     lines = []
     for part in parts:
-        lines += [
-            f'<p class="fb-part"><strong>{part["part"]}</strong> {part["promise"]}</p>',
-            '<ol class="fb-chapters">',
-        ]
+        lines += [f'<p class="fb-part"><strong>{part["part"]}</strong> {part["promise"]}</p>']
+        lines += ['<ol class="fb-chapters">']
         for chapter in part["chapters"]:
+            page, more = chapter["file"], ""
             state, name = "fb-planned", f"{chapter['title']} <em>planned</em>"
-            if chapter["file"] in written:
-                state, name = "fb-written", f'<a href="{chapter["file"]}.html">{chapter["title"]}</a>'
-            lines.append(
-                f'<li class="{state}" value="{chapter["number"]}"><strong>{name}</strong> {chapter["promise"]}</li>'
-            )
+            if page in written:
+                state, name = "fb-written", f'<a href="{page}.html">{chapter["title"]}</a>'
+            if f"{page}_photos" in written:
+                more = f' <a class="fb-more" href="{page}_photos.html">and again on photographs</a>'
+            promise = f"<strong>{name}</strong> {chapter['promise']}{more}"
+            lines.append(f'<li class="{state}" value="{chapter["number"]}">{promise}</li>')
         lines.append("</ol>")
     return "\n".join(lines) + "\n"
+
+
+def link_chapters(intro: Path, pages: Iterable[str]) -> None:
+    """Let a staged front page link the chapters among ``pages``, those that were run, and no others."""
+    chapters = _yaml(intro.parent / "chapters.yaml")
+    intro.write_text(_filled(intro, {"chapters": intro_chapters(chapters, set(pages))}))
 
 
 def set_up_cell(url: str, branch: str) -> str:
