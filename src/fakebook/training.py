@@ -142,7 +142,7 @@ def fit(
     single = isinstance(networks, nn.Module)
     named = {"network": networks} if single else dict(networks)
     phases = [phases] if isinstance(phases, Phase) else list(phases)
-    _check(named, phases, data, steps, batch_size, ema, clip, precision, every)
+    _check(named, phases, data, steps, batch_size, ema, clip, precision, every, checkpoint)
     device = devices.pick(device)
     if precision == "auto":
         precision = devices.precision(device) if _is_large(named) else "32-true"
@@ -166,7 +166,9 @@ def fit(
         if not weights:
             raise UserError(f"phase {phase.name!r} has nothing to train: no parameter of its networks requires grad")
         ordered = [p for p in learned if p in weights]
-        adamw = torch.optim.AdamW(ordered, phase.lr, phase.betas, weight_decay=phase.weight_decay, fused=True)
+        # Fused, except in float16, where the fused step undoes the scaling itself and leaves no time for clipping.
+        fused = precision != "16-mixed"
+        adamw = torch.optim.AdamW(ordered, phase.lr, phase.betas, weight_decay=phase.weight_decay, fused=fused)
         objectives.append(fabric.setup_module(_Objective(phase, networks, mine), move_to_device=False))
         optimisers.append(fabric.setup_optimizers(adamw))
 
@@ -309,7 +311,7 @@ def _is_large(named: Mapping[str, nn.Module]) -> bool:
     return sum(p.numel() for network in named.values() for p in network.parameters()) >= 100_000
 
 
-def _check(named, phases, data, steps, batch_size, ema, clip, precision, every) -> None:
+def _check(named, phases, data, steps, batch_size, ema, clip, precision, every, checkpoint) -> None:
     def wrong(condition: bool, message: str) -> None:
         if condition:
             raise UserError(message)
@@ -321,6 +323,8 @@ def _check(named, phases, data, steps, batch_size, ema, clip, precision, every) 
     wrong(clip is not None and not clip > 0, f"clip is {clip}: the largest norm of a gradient is above 0, or None")
     known = ("auto", *devices.PRECISIONS)
     wrong(precision not in known, f"precision {precision!r} is unknown: choose one of {', '.join(known)}")
+    kept = checkpoint is None or Path(checkpoint).suffix == ".safetensors"
+    wrong(not kept, f"checkpoint {checkpoint}: it is kept as .safetensors, so name a file that ends so")
     wrong(not phases, "there are no phases: give at least one Phase")
     names = [phase.name for phase in phases]
     wrong(len(set(names)) < len(names), f"two phases have one name in {names}: name them apart")
