@@ -54,12 +54,12 @@ def needed(chapter):
 
 
 RUNS = [(chapter, data) for chapter in CHOSEN for data in data_sets(chapter)]
-EXECUTED = [outputs(chapter, data)[0] for chapter, data in RUNS]
+FINISHED = [path for chapter, data in RUNS for path in outputs(chapter, data)]
 
 
 rule page:
     input:
-        EXECUTED,
+        FINISHED,
         [source(path) for path in stage.sources()],
         [source(path) for path in code.sources("fakebook.book.render").values()],
     params:
@@ -72,7 +72,7 @@ rule page:
 
 rule chapters:
     input:
-        EXECUTED,
+        FINISHED,
 
 
 for chapter in sorted(set().union(*map(needed, CHOSEN))):

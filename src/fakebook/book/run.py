@@ -113,8 +113,6 @@ def _execute(source: Path, output: Path, parameters: Mapping[str, Any], progress
     # Sockets' paths are short by law (107 characters), so this folder does not follow a long TMPDIR.
     short = "/tmp" if Path("/tmp").is_dir() else None
     with tempfile.TemporaryDirectory(prefix="fb-", dir=short, ignore_cleanup_errors=True) as folder:
-        # The reader's own IPython start-up files and history must not reach the book, and hashes must not differ by run.
-        os.environ.update(JUPYTER_RUNTIME_DIR=folder, IPYTHONDIR=folder, PYTHONHASHSEED="0")
         kernel_log = Path(folder) / "kernel.log"
         try:
             papermill.execute_notebook(
@@ -153,10 +151,16 @@ def _ipc_kernels(folder: str, kernel_log: Path) -> type:
         def _ip(self) -> str:
             return f"{folder}/{uuid.uuid4().hex[:8]}"
 
+        @default("connection_file")
+        def _connection_file(self) -> str:
+            return f"{folder}/kernel-{uuid.uuid4().hex[:8]}.json"
+
         async def start_kernel(self, **options: Any) -> Any:
+            # The reader's own IPython start-up files must not reach the book, and hashes must not differ by run.
+            environment = {**os.environ, "IPYTHONDIR": folder, "PYTHONHASHSEED": "0"}
             # What a kernel says past its notebook is of interest only when it has died.
             with kernel_log.open("wb") as log:
-                return await super().start_kernel(**options, stderr=log)
+                return await super().start_kernel(**{**options, "env": environment, "stderr": log})
 
     return IpcKernelManager
 

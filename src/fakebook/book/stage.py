@@ -167,7 +167,7 @@ def staged_notebook(profile: str, chapter: str, data: str | None) -> nbformat.No
         cell.metadata.pop("papermill", None)
         if cell.cell_type == "markdown":
             if not titled:
-                title = re.compile(r"^# (.+?)\s*$", re.MULTILINE)
+                title = re.compile(r"^# (.+?)[ \t]*$", re.MULTILINE)
                 cell.source, count = title.subn(rf"# \1 · {TITLES[data]}", cell.source, count=1)
                 titled = bool(count)
             cell.source = cell.source.replace("<!-- runtimes -->", runtimes(profile, chapter, data))
