@@ -65,12 +65,20 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
 def test_difference_is_paired():
     labels, scores = sample(400, levels=1e6)
     noisy = scores + 0.1 * np.random.default_rng(1).normal(size=400) * scores.std()
-    gap = d.bootstrap_difference(labels, scores, noisy)
+    gap = d.bootstrap(labels, scores, noisy)
     one, two = d.bootstrap(labels, scores), d.bootstrap(labels, noisy)
     assert gap.value == pytest.approx(one.value - two.value, abs=1e-12)
     assert gap.high - gap.low < 0.5 * ((one.high - one.low) + (two.high - two.low))
-    same = d.bootstrap_difference(labels, scores, scores)
+    same = d.bootstrap(labels, scores, scores)
     assert (same.value, same.low, same.high) == (0, 0, 0)
+
+
+def test_several_trainings_are_averaged_and_widen_the_interval():
+    labels, good = sample(400, levels=1e6)
+    bad = np.random.default_rng(2).normal(size=400)
+    both, one = d.bootstrap(labels, np.stack([good, bad])), d.bootstrap(labels, good)
+    assert both.value == pytest.approx((one.value + d.average_precision(labels, bad)) / 2, abs=1e-12)
+    assert both.high - both.low > 2 * (one.high - one.low)
 
 
 def test_prevalence():

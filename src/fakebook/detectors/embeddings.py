@@ -67,7 +67,7 @@ class Backbone(nn.Module):
         digest = hashlib.sha256(repr((self.name, self.size, self.mean.tolist(), self.std.tolist())).encode())
         for key, value in sorted(self.network.state_dict().items()):
             digest.update(key.encode())
-            digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().data if value.dim() else b"")
+            digest.update(value.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
 
 

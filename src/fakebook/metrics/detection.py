@@ -115,6 +115,7 @@ def resamples(labels: ArrayLike, draws: int = 1000, seed: int = 0, groups: Array
 def bootstrap(
     labels: ArrayLike,
     scores: ArrayLike,
+    other: ArrayLike | None = None,
     *,
     metric: Metric = weighted_average_precision,
     draws: int = 1000,
@@ -122,33 +123,24 @@ def bootstrap(
     seed: int = 0,
     groups: ArrayLike | None = None,
 ) -> Interval:
-    """A metric and its percentile bootstrap interval over images (or over ``groups`` of images)."""
-    weights = np.vstack([np.ones(len(np.asarray(labels))), resamples(labels, draws, seed, groups)])
-    values = metric(labels, scores, weights)
-    low, high = np.nanquantile(values[1:], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values[0]), float(low), float(high))
+    """A metric, or the difference of it between two detectors, with its percentile bootstrap interval.
 
-
-def bootstrap_difference(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    other: ArrayLike,
-    *,
-    metric: Metric = weighted_average_precision,
-    draws: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-    groups: ArrayLike | None = None,
-) -> Interval:
-    """metric(scores) - metric(other) on the same images, with an interval.
-
-    Both are computed on the same resamples: what makes an image hard for both cancels, so the interval is tighter than
-    two separate ones would suggest.
+    Args:
+        labels: (N,) 0 real, 1 fake.
+        scores: (N,), or (S, N) for S trainings of one detector: the value is then their mean, and the interval covers
+            the choice of a training as well as that of the images.
+        other: scores of another detector on the same images; the result is metric(scores) - metric(other). Both are
+            computed on the same resamples: what makes an image hard for both cancels, so the interval is tighter than
+            two separate ones would suggest.
+        draws: the number of resamples.
+        groups: (N,), what is drawn; see ``resamples``.
     """
     weights = np.vstack([np.ones(len(np.asarray(labels))), resamples(labels, draws, seed, groups)])
-    gaps = metric(labels, scores, weights) - metric(labels, other, weights)
-    low, high = np.nanquantile(gaps[1:], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(gaps[0]), float(low), float(high))
+    values = np.stack([metric(labels, run, weights) for run in np.atleast_2d(scores)])
+    if other is not None:
+        values = values - np.stack([metric(labels, run, weights) for run in np.atleast_2d(other)])
+    low, high = np.nanquantile(values[:, 1:], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(values[:, 0].mean()), float(low), float(high))
 
 
 def at_prevalence(labels: ArrayLike, scores: ArrayLike, prevalence: float) -> float:

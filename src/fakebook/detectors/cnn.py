@@ -1,0 +1,60 @@
+"""Convolutional networks as detectors: ResNet-18 from scratch, and a pretrained backbone fine-tuned in two phases."""
+
+import copy
+
+from torch import Tensor, nn
+from torchvision.models import resnet18
+
+from fakebook.detectors.embeddings import Backbone
+from fakebook.detectors.fitting import Detector, Recipe, seeded, train
+
+Labelled = tuple[Tensor, Tensor]
+
+
+def scratch(classes: int, epochs: int, seed: int = 0) -> Detector:
+    """torchvision's ResNet-18 [@he2016resnet] with random weights, as a detector of images (N, 3, H, W)."""
+    with seeded(seed):
+        body = resnet18()
+        body.fc = nn.Identity()
+        return Detector(body, 512, classes, epochs)
+
+
+def pretrained(backbone: Backbone, classes: int, epochs: int, seed: int = 0) -> Detector:
+    """A copy of ``backbone`` with a fresh linear head, as a detector of images (N, 3, H, W)."""
+    with seeded(seed):
+        return Detector(copy.deepcopy(backbone), backbone.width, classes, epochs)
+
+
+def fine_tune(
+    detector: Detector,
+    data: Labelled,
+    valid: Labelled,
+    recipe: Recipe,
+    *,
+    embedded: tuple[Tensor, Tensor] | None = None,
+    unfrozen_lr: float = 1e-6,
+    seed: int = 0,
+    **options,
+) -> Detector:
+    """The poster's fine-tuning, in place: half of the epochs with a frozen body, the other half with all of it, slowly.
+
+    In the first phase the head learns on the body in evaluation mode: neither its weights nor the running statistics of
+    its batch norms move. In the second, everything is trained in training mode at ``unfrozen_lr``, statistics included.
+
+    Args:
+        data, valid: images (N, 3, H, W) and labels.
+        embedded: the body's features of both, for the first phase. They save computing the same vectors in every epoch.
+            That is the same training, but only because no image is augmented: with augmentation each epoch would show
+            other images, and the features would have to be computed anew.
+        unfrozen_lr: the learning rate of the second phase.
+        options: go to ``fitting.train``.
+    """
+    first = recipe.epochs // 2
+    frozen, thawed = recipe.but(epochs=first), recipe.but(epochs=recipe.epochs - first, lr=unfrozen_lr)
+    if first and embedded is None:
+        train(detector, data, valid, frozen, frozen=True, seed=seed, **options)
+    elif first:
+        body, detector.body = detector.body, nn.Identity()
+        train(detector, (embedded[0], data[1]), (embedded[1], valid[1]), frozen, frozen=True, seed=seed, **options)
+        detector.body = body
+    return train(detector, data, valid, thawed, first_epoch=first, seed=seed + 1, **options)

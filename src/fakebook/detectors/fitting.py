@@ -1,0 +1,183 @@
+"""What all detectors share: a network of a body and a linear head, a recipe to train it by, and its curve.
+
+A detector tells C classes apart: C = 2 is real (0) against fake (1), and its score is the difference of the two logits;
+C > 2 is attribution, real first and then the forgers.
+"""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fakebook import training
+from fakebook.metrics.detection import average_precision
+
+CURVE = ("train_loss", "valid_loss", "valid")  # the columns of a detector's curve
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a detector is trained. The defaults are the poster's; the batch size is ours, since the poster names none.
+
+    Args:
+        epochs: passes over the training set.
+        lr, weight_decay: AdamW's.
+        schedule: "constant", "linear_half" or "cosine", as of ``training.Phase``.
+        warmup: the share of the steps in which the learning rate rises linearly to ``lr``.
+        clip: the largest norm of the gradient; None leaves it as it is.
+    """
+
+    epochs: int = 10
+    lr: float = 0.01
+    weight_decay: float = 0.01
+    batch_size: int = 64
+    schedule: str = "constant"
+    warmup: float = 0.0
+    clip: float | None = None
+
+    def but(self, **changes) -> "Recipe":
+        """The same recipe with some things changed."""
+        return replace(self, **changes)
+
+
+class Detector(nn.Module):
+    """A body (images or embeddings to features) and a linear head (features to the logits of the classes).
+
+    ``curve`` (epochs, 3) is kept with the weights: training loss, validation loss, and validation AP (two classes) or
+    accuracy (more) after each epoch.
+    """
+
+    def __init__(self, body: nn.Module, width: int, classes: int, epochs: int = 0):
+        super().__init__()
+        self.body, self.head = body, nn.Linear(width, classes)
+        self.register_buffer("curve", torch.full((epochs, len(CURVE)), math.nan))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.body(x))
+
+    def features(self, x: Tensor, batch_size: int = 256) -> Tensor:
+        """Features (N, width) before the head, on the CPU; in evaluation mode, in batches."""
+        return _batched(self.body, x, batch_size, next(self.parameters()).device)
+
+    def logits(self, x: Tensor, batch_size: int = 256) -> Tensor:
+        """Logits (N, classes) on the CPU; in evaluation mode, in batches."""
+        return _batched(self, x, batch_size, next(self.parameters()).device)
+
+    def scores(self, x: Tensor, batch_size: int = 256) -> Tensor:
+        """(N,) how fake: the logit of fake minus that of real. For two classes only."""
+        logits = self.logits(x, batch_size)
+        if logits.shape[1] != 2:
+            raise ValueError(f"scores are for detectors of two classes, this one has {logits.shape[1]}: use logits")
+        return logits[:, 1] - logits[:, 0]
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Initial weights that follow from ``seed`` alone; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def _batched(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
+    was_training = module.training
+    module.eval()
+    with torch.inference_mode():
+        parts = [module(x[i : i + batch_size].to(device)).float().cpu() for i in range(0, len(x), batch_size)]
+    module.train(was_training)
+    return torch.cat(parts)
+
+
+def train(
+    detector: Detector,
+    data: tuple[Tensor, Tensor],
+    valid: tuple[Tensor, Tensor],
+    recipe: Recipe,
+    *,
+    frozen: bool = False,
+    seed: int = 0,
+    first_epoch: int = 0,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    title: str = "",
+) -> Detector:
+    """Train ``detector`` in place on ``data`` = (x, labels) by ``recipe``, and write its curve on ``valid``.
+
+    Args:
+        data, valid: inputs (N, ...) and labels (N,) int64.
+        frozen: train the head alone. The body then stays in evaluation mode, batch norms included: with
+            ``requires_grad = False`` alone their running statistics would move, and the body with them.
+        first_epoch: where in the curve this training's epochs go, for a second phase.
+
+    Raises:
+        NonFiniteError: the training diverged; with the step.
+    """
+    x, labels = data
+    steps_per_epoch = len(x) / recipe.batch_size
+    steps = max(1, round(recipe.epochs * steps_per_epoch))
+    ends = {max(1, round((epoch + 1) * steps_per_epoch)): epoch for epoch in range(recipe.epochs)}
+    networks = {"body": detector.body, "head": detector.head}
+    losses: list[float] = []
+    done = 0
+
+    def loss(networks, batch, rng):
+        nonlocal done
+        if done in ends:
+            look(ends[done])
+        done += 1
+        inputs, targets = batch
+        body = networks["body"]
+        with torch.set_grad_enabled(not frozen):
+            features = body(inputs)
+        each = F.cross_entropy(networks["head"](features), targets, reduction="none")
+        losses.append(each.detach().mean().item())
+        return each, {}
+
+    def look(epoch: int) -> None:
+        modes = [(module, module.training) for module in detector.modules()]
+        # In float32, as detectors are tested; and autocast would keep the weights that it cast here, without gradient.
+        with torch.autocast(valid[0].device.type, enabled=False):
+            logits = detector.logits(valid[0], recipe.batch_size)
+        for module, mode in modes:
+            module.training = mode
+        row = (sum(losses) / len(losses), F.cross_entropy(logits, valid[1]).item(), quality(logits, valid[1]))
+        detector.curve[first_epoch + epoch] = torch.tensor(row)
+        losses.clear()
+
+    detector.eval()
+    warmup = round(recipe.warmup * steps)
+    phase = training.Phase(
+        loss,
+        network="head" if frozen else ("body", "head"),
+        name="cross-entropy",
+        lr=recipe.lr,
+        weight_decay=recipe.weight_decay,
+        schedule=recipe.schedule,
+        warmup=warmup,
+    )
+    training.fit(
+        networks,
+        phase,
+        (x, labels),
+        steps=steps,
+        batch_size=min(recipe.batch_size, len(x)),
+        clip=recipe.clip,
+        seed=seed,
+        device=device,
+        precision=precision,
+        progress=bool(title),
+        title=title,
+    )
+    look(ends[steps])
+    return detector.eval()
+
+
+def quality(logits: Tensor, labels: Tensor) -> float:
+    """What a curve shows: average precision for two classes, accuracy for more."""
+    if logits.shape[1] == 2:
+        return average_precision(labels, logits[:, 1] - logits[:, 0])
+    return (logits.argmax(1) == labels).double().mean().item()

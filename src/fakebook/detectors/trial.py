@@ -1,0 +1,83 @@
+"""What detectors are tried on: the same photographs real and forged, and the two questions asked about them.
+
+A *set* here is a dict from kind (``"real"`` first, then the forgers) to a tensor with one row a photograph: images, or
+embeddings of them.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fakebook.data.dolos import Dolos
+from fakebook.errors import UserError
+
+Kinds = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split in memory: ``names`` (N,) of the photographs, and per kind their images (N, 3, H, W) in [-1, 1]."""
+
+    names: list[str]
+    images: dict[str, Tensor]
+
+    def fingerprint(self, kinds: Sequence[str]) -> str:
+        """SHA-256 over the names and over the pixels of ``kinds``."""
+        digest = hashlib.sha256("\n".join(self.names).encode())
+        for kind in kinds:
+            digest.update(kind.encode() + self.images[kind].contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def read(tree: Dolos, split: str, forgers: Sequence[str], limit: int | None = None, seed: int = 0) -> Part:
+    """At most ``limit`` photographs of ``split``, drawn by ``seed``, each real and as every forger left it.
+
+    So the classes are balanced, and no detector can tell them apart by who or what is in them: the same faces are real
+    and fake. The choice depends on the photographs only; another forger in the tree changes nothing for the others.
+
+    Raises:
+        UserError: a forger's images are of other photographs than the real ones.
+    """
+    names = tree.names("real", split)
+    chosen = sorted(names[i] for i in np.random.default_rng(seed).permutation(len(names))[:limit])
+    images = {"real": tree.images("real", split, chosen)}
+    for forger in forgers:
+        lacking = set(chosen) - set(tree.names(forger, split))
+        if lacking:
+            raise UserError(
+                f"{len(lacking)} real photographs of split {split} were not forged by {forger} ({min(lacking)}…): "
+                "forge them, or leave that forger out"
+            )
+        images[forger] = tree.images(forger, split, chosen)
+    return Part(chosen, images)
+
+
+def binary(kinds: Kinds, forgers: str | Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Real against fake: rows (2N, ...), real first, and labels (2N,) int64. One forger, or as many of each of several.
+
+    Several forgers share the photographs among them, so that the classes stay balanced: photograph i is forged by
+    forger i modulo their number.
+    """
+    forgers = [forgers] if isinstance(forgers, str) else list(forgers)
+    real = kinds["real"]
+    fake = real.clone()
+    for position, forger in enumerate(forgers):
+        fake[position :: len(forgers)] = kinds[forger][position :: len(forgers)]
+    return torch.cat([real, fake]), torch.arange(2).repeat_interleave(len(real))
+
+
+def attribution(kinds: Kinds) -> tuple[Tensor, Tensor]:
+    """Which kind: rows of all kinds, and labels int64 in the order of ``kinds`` (0 is real)."""
+    return torch.cat(list(kinds.values())), torch.cat(
+        [torch.full((len(rows),), label) for label, rows in enumerate(kinds.values())]
+    )
+
+
+def outcome(scores: Mapping[str, Tensor], forger: str) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and scores (2N,) of ``forger`` against real, from the scores (N,) of each kind."""
+    real, fake = scores["real"].numpy(), scores[forger].numpy()
+    return np.repeat([0, 1], [len(real), len(fake)]), np.concatenate([real, fake])
