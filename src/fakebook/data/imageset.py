@@ -47,7 +47,7 @@ class ImageSet:
     def take(self, index: LongTensor) -> "ImageSet":
         """The images of ``index`` (1-D int64), with all that belongs to them and a fingerprint of their own."""
         chosen = {f.name: _take(getattr(self, f.name), index) for f in fields(self)}
-        return replace(self, **chosen, fingerprint=fingerprint(self.fingerprint, index))
+        return replace(self, **chosen | {"fingerprint": fingerprint(self.fingerprint, index)})
 
     def limited(self, limit: int | None, seed: int = 0) -> "ImageSet":
         """At most ``limit`` images: whole identities in an order drawn from ``seed``, the last of them cut short."""
