@@ -1,6 +1,7 @@
 """What the painters of `faces` share: the canvas, soft edges, and tables of noise."""
 
 from functools import lru_cache
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
@@ -33,29 +34,52 @@ def smoothstep(x: Tensor, low, high) -> Tensor:
 
 def hump(x: Tensor, width) -> Tensor:
     """A bell of height 1 that is exactly 0 beyond |x| = width (a Gaussian never is)."""
-    t = (1 - (x / width).square_()).clamp_(min=0)
-    return t * t
+    return (1 - (x / width).square_()).clamp_(min=0).square_()
+
+
+def bell(x: Tensor, y: Tensor, width, height=None) -> Tensor:
+    """The same in two dimensions: 0 outside the ellipse with these half axes."""
+    q = (x / width).square_()
+    return q.add_((y / (width if height is None else height)).square_()).neg_().add_(1).clamp_(min=0).square_()
+
+
+def power32(x: Tensor) -> Tensor:
+    return x.square().square_().square_().square_().square_()
+
+
+class Sheet(SimpleNamespace):
+    """Numbers of each picture of a batch: tensors whose first dimension is the picture, and plain numbers."""
+
+    def pick(self, which) -> "Sheet":
+        return Sheet(**{k: v[which] if isinstance(v, Tensor) else v for k, v in vars(self).items()})
 
 
 class Canvas:
     """Linear-light pixels (B, 3, H, W), the region of each pixel (B, H, W), and named fields (B, H, W) for painters."""
 
-    def __init__(self, image: Tensor, label: Tensor, fields: dict[str, Tensor]):
-        self.image, self.label = image, label
-        self.__dict__.update(fields)
-        self._fields = fields
+    def __init__(self, image: Tensor, label: Tensor, fields: dict[str, Tensor], first: int = 0, height: int = 0):
+        self.image, self.label, self.fields = image, label, fields
+        self.first, self.height = first, height or label.shape[-2]  # the row this begins at, the rows of the picture
 
-    def add(self, **fields: Tensor) -> None:
-        self._fields.update(fields)
-        self.__dict__.update(fields)
+    def __getattr__(self, name: str) -> Tensor:
+        try:
+            return self.__dict__["fields"][name]
+        except KeyError:
+            raise AttributeError(name) from None
 
-    def rows(self, top: float, bottom: float) -> "Canvas":
-        """A view of the rows between two heights of the picture (-1 top, 1 bottom): most features need only a band."""
-        height = self.label.shape[-2]
-        first = max(0, int((top + 1) / 2 * height) - 1)
-        last = min(height, int((bottom + 1) / 2 * height) + 2)
-        fields = {name: field[..., first:last, :] if field.ndim == 3 else field for name, field in self._fields.items()}
-        return Canvas(self.image[..., first:last, :], self.label[..., first:last, :], fields)
+    def rows(self, top: Tensor, bottom: Tensor) -> "Canvas":
+        """A view of the rows between two heights (-1 is the top of the picture, 1 its bottom), the widest of the batch:
+        most features need only a band, and paint nothing outside it."""
+        first = int((float(top.min()) + 1) / 2 * self.height) - 1
+        last = int((float(bottom.max()) + 1) / 2 * self.height) + 2
+        rows = slice(max(0, first - self.first), max(1, last - self.first))
+        fields = {name: field[:, rows] for name, field in self.fields.items()}
+        return Canvas(self.image[:, :, rows], self.label[:, rows], fields, max(first, self.first), self.height)
+
+    def pick(self, which: Tensor) -> "Canvas":
+        """A copy of some of the pictures."""
+        fields = {name: field[which] for name, field in self.fields.items()}
+        return Canvas(self.image[which], self.label[which], fields, self.first, self.height)
 
     def paint(self, alpha: Tensor, colour: Tensor, region: str | None = None) -> None:
         """Lay colour (B, 3, H, W) or (B, 3, 1, 1) over the picture with this opacity."""
@@ -84,13 +108,6 @@ def ramp(t: Tensor, anchors: Tensor) -> Tensor:
     t = t.reshape(-1).clamp(0, 1) * (len(anchors) - 1)
     first = t.floor().long().clamp(max=len(anchors) - 2)
     return torch.lerp(anchors[first], anchors[first + 1], (t - first)[:, None])[:, :, None, None]
-
-
-def wheel(hue: Tensor, saturation: float | Tensor, value: float | Tensor) -> Tensor:
-    """(B, 3, 1, 1) linear-light colour round the colour wheel."""
-    third = torch.tensor([0.0, 1 / 3, 2 / 3], device=hue.device)
-    wave = 0.5 + 0.5 * torch.cos(2 * torch.pi * (hue.reshape(-1, 1) - third))
-    return (value * (1 - saturation * (1 - wave))).square()[:, :, None, None]
 
 
 CLOTH = ("2C3E57", "3C6E8F", "4F8A7E", "7E8F55", "D1A13B", "C8603F", "9A3247", "6B5579")
@@ -167,6 +184,15 @@ def grain(seed: Tensor, count: int) -> Tensor:
         noise = torch.cat([noise, noise])
     start = (seed >> 7) % (len(noise) - count)
     return noise.unfold(0, count, 1)[start]
+
+
+def only(paint, c: Canvas, p: Sheet, chosen: Tensor) -> None:
+    """paint(canvas, numbers) on those pictures of a batch for which `chosen` (B,) is true."""
+    which = chosen.nonzero().flatten()
+    if len(which):
+        part = c.pick(which)
+        paint(part, p.pick(which))
+        c.image[which], c.label[which] = part.image, part.label
 
 
 def from_seed(seed: Tensor, number: int) -> Tensor:

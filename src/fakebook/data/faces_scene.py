@@ -1,7 +1,5 @@
 """What stands behind a parametric face, and what is worn below it."""
 
-from types import SimpleNamespace
-
 import torch
 from torch import Tensor
 
@@ -9,45 +7,43 @@ from fakebook.data.faces_canvas import (
     CLOTH,
     WALL,
     Canvas,
+    Sheet,
     colour,
     cycle,
     from_seed,
     hump,
     look_up,
+    luminance,
+    only,
     smoothstep,
     soft,
-    wheel,
 )
 
-CLOTHES = ("t_shirt", "jumper", "shirt", "jacket", "hoodie")
+LEAF, DEEP_LEAF = ("8FA656", "B5A845", "7FA37C", "5F9468"), ("1E3318", "38340F", "1B3629", "12322A")
+SKY, HORIZON = ("4E86B8", "6FA3C4", "7C86B8", "4B6C9E"), ("E9DCC8", "F3C9A0", "E6BFC0", "CFE0E6")
 
 
-def background(c: Canvas, p: SimpleNamespace) -> None:
-    """Each kind is painted on the pictures that have it."""
+def background(image: Tensor, p: Sheet, at_once: int) -> None:
+    """Fill image (B, 3, S, S): the pictures of one kind together, so many at once."""
+    size = image.shape[-1]
+    centre = (torch.arange(size, device=image.device) + 0.5) * (2 / size) - 1
     for kind, paint in enumerate((studio, bokeh, brick, foliage, sky, wallpaper, books)):
-        which = (p.background == kind).nonzero().flatten()
-        if len(which):
-            part = SimpleNamespace(
-                hue=p.background_hue[which],
-                seed=p.picture_seed[which],
-                lx=p.lx[which],
-                light=p.light[which],
-                level=p.level,
-                px=p.px[which],
-            )
-            c.image[which] = paint(c.x[which], c.y[which], part)
+        for which in (p.background == kind).nonzero().flatten().split(at_once):
+            b = Sheet(hue=p.background_hue[which], seed=p.picture_seed[which], lx=p.lx[which], level=p.level)
+            x, y = centre.expand(len(which), size, size), centre[:, None].expand(len(which), size, size)
+            image[which] = paint(x, y, b)
 
 
-def _mottle(x: Tensor, y: Tensor, b: SimpleNamespace, scale: float, kind: str = "cloud") -> Tensor:
+def _mottle(x: Tensor, y: Tensor, b: Sheet, scale: float, kind: str = "cloud") -> Tensor:
     return look_up(kind, b.level, x * scale + from_seed(b.seed, 1), y * scale + from_seed(b.seed, 2))
 
 
-def studio(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
+def studio(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     glow = (1.15 - 0.55 * torch.hypot(x - 0.5 * b.lx, y + 0.2)).clamp_(0.15, 1.2) + 0.06 * _mottle(x, y, b, 0.3)
     return cycle(b.hue, WALL) * 1.05 * glow[:, None]
 
 
-def bokeh(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
+def bokeh(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     base = (0.55 - 0.30 * y + 0.16 * _mottle(x, y, b, 0.25)).clamp_(0.05, 1.2)
     image = cycle(b.hue, CLOTH) * 0.8 * base[:, None]
     for k in range(9):
@@ -60,7 +56,7 @@ def bokeh(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     return image
 
 
-def brick(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
+def brick(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     v = (y + from_seed(b.seed, 3)) * 5.5
     row = v.floor()
     u = x * 2.4 + 0.5 * torch.remainder(row, 2) + from_seed(b.seed, 4)
@@ -76,24 +72,24 @@ def brick(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     return image.lerp_(mortar * (0.85 + 0.08 * grit)[:, None], joint[:, None] * 0.8)
 
 
-def foliage(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
+def foliage(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     leaves = _mottle(x, y, b, 0.45, "leaf")
     deep = look_up("leaf", b.level, x * 0.22 + from_seed(b.seed, 6), y * 0.22 + from_seed(b.seed, 7))
     tone = (0.36 + 0.19 * leaves + 0.17 * deep - 0.18 * y).clamp_(0.02, 1.4)
-    dark, light = wheel(0.30 + 0.10 * (b.hue - 0.5), 0.75, 0.25), wheel(0.25 + 0.16 * (b.hue - 0.5), 0.60, 0.84)
+    dark, light = cycle(b.hue, DEEP_LEAF), cycle(b.hue, LEAF)
     image = torch.addcmul(dark, tone[:, None], light - dark)
     gleam = smoothstep(leaves + 0.8 * deep, 1.2, 4.0) * 0.7
     return image.lerp_(colour("F4F3C4", device=x.device)[:, :, None, None].expand_as(dark), gleam[:, None])
 
 
-def sky(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
-    high, low = wheel(0.56 + 0.14 * (b.hue - 0.5), 0.55, 0.80), wheel(0.08 + 0.5 * (b.hue - 0.5), 0.25, 0.98)
+def sky(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
+    high, low = cycle(b.hue, SKY), cycle(b.hue, HORIZON)
     image = high.lerp(low, ((y + 1) * 0.42).clamp_(0, 1)[:, None])
     cloud = smoothstep(_mottle(x * 0.7, y * 1.5, b, 0.45) + 0.3 * y, 0.1, 1.5)
     return image.lerp_(colour("FFFAF2", device=x.device)[:, :, None, None].expand_as(high), cloud[:, None] * 0.85)
 
 
-def wallpaper(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
+def wallpaper(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     u, v = (x + from_seed(b.seed, 3)) * 4, (y + from_seed(b.seed, 4)) * 4
     across, along = torch.frac(u + v + 64) - 0.5, torch.frac(u - v + 64) - 0.5
     motif = soft(torch.hypot(across, along) - 0.17, 0.10) - 0.7 * soft(torch.hypot(across, along) - 0.07, 0.08)
@@ -103,7 +99,7 @@ def wallpaper(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     return paper.lerp(ink, (0.75 * motif + 0.5 * line).clamp_(0, 1)[:, None]) * tone[:, None]
 
 
-def books(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
+def books(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     v = (y + 1.2 + 0.4 * from_seed(b.seed, 3)) * 1.25
     shelf = v.floor()
     fv = v - shelf
@@ -123,83 +119,101 @@ def books(x: Tensor, y: Tensor, b: SimpleNamespace) -> Tensor:
     return image.lerp_(wood, board.clamp_(0, 1)[:, None])
 
 
-def clothes(c: Canvas, p: SimpleNamespace) -> None:
-    """Shoulders and five garments, each with its neckline."""
+def clothes(c: Canvas, p: Sheet) -> None:
+    """Shoulders, then one of five garments on them, each with its neckline."""
     ax, by = c.bx.abs(), c.by
-    kind = [(p.clothes == k)[:, None, None].float() for k in range(5)]
-    t_shirt, jumper, shirt, jacket, hoodie = kind
-    folds = look_up("cloud", p.level, c.bx * 0.5 + p.rand[2], by * 0.22 + p.rand[4])
-    weave = look_up("skin", p.level, c.bx * 1.0 + p.rand[3], by * 1.0)
-    shoulder = 0.73 + 0.20 * ax * ax + 0.10 * ax.pow(6)
-    body = shoulder - by
-    bulge = by - shoulder
-    slope = torch.sign(c.bx) * (0.25 + 0.6 * ax) * p.lx - 0.45 * p.ly * (0.3 - bulge).clamp(0, 1)
-    tone = 0.36 + 0.5 * slope + 0.28 * smoothstep(bulge, -0.02, 0.1) + 0.09 * folds
-    tone = tone - 0.30 * (1 - smoothstep(c.head, 0.0, 0.30)) + 0.03 * weave
-    base = cycle(p.clothes_hue, CLOTH)
-    paper = torch.lerp(torch.full_like(base, 0.75), base, 0.12)
-    cloth = torch.where((p.clothes == 2)[:, None, None, None], torch.lerp(torch.full_like(base, 0.7), base, 0.5), base)
-    cloth = torch.where((p.clothes == 3)[:, None, None, None], base * 0.42 + 0.004, cloth)
-    rib = torch.sin(c.bx * 110)
-    knit = torch.sin(by * 90 + 1.5 * torch.sin(c.bx * 110)) * jumper
-    tone = tone + 0.04 * knit
+    folds = look_up("cloud", p.level, c.bx * 0.5 + p.rand2, by * 0.22 + p.rand4)
+    weave = look_up("skin", p.level, c.bx + p.rand3, by)
+    ax2 = ax * ax
+    bulge = by - (0.73 + 0.20 * ax2 + 0.10 * ax2 * ax2 * ax2)  # below the line of the shoulders
+    tone = 0.36 + 0.5 * (torch.sign(c.bx) * (0.25 + 0.6 * ax) * p.lx - 0.45 * p.ly * (0.3 - bulge).clamp_(0, 1))
+    tone = tone + 0.28 * smoothstep(bulge, -0.02, 0.1) - 0.30 * (1 - smoothstep(c.head, 0.0, 0.30))
+    c.fields.update(ax=ax, bulge=bulge, cloth_tone=tone + 0.09 * folds + 0.03 * weave)
+    for kind, paint in enumerate((_t_shirt, _jumper, _shirt, _jacket, _hoodie)):
+        only(paint, c, p, p.clothes == kind)
 
-    crew = (torch.hypot(ax / 0.225, (by - 0.69) / 0.17) - 1) * 0.18  # negative inside the round neckline
-    roll = torch.maximum(ax - 0.225 - 0.15 * (by - 0.7).clamp(min=0), 0.655 + 0.15 * ax * ax - by)
-    vee = ax - (0.93 - by) * 0.62  # negative inside the V
-    wide_vee = ax - (1.22 - by) * 0.42
-    neckline = t_shirt * -crew + jumper * -1 + shirt * -vee + jacket * -1 + hoodie * -crew
-    shape = torch.maximum(body, neckline)
-    shape = torch.where((p.clothes == 1)[:, None, None], torch.minimum(shape, roll), shape)
-    dark, light = cloth * p.shadow * 0.75, cloth * p.light
-    # Inside the jacket: a pale shirt with a V of its own.
-    inner = torch.maximum(torch.maximum(body - 0.03, -vee), wide_vee) + (1 - jacket)
-    alpha = soft(torch.where((p.clothes == 3)[:, None, None], torch.maximum(body, -wide_vee), shape), p.px * 1.2)
-    hood = torch.maximum((torch.hypot(ax / 0.40, (by - 0.74) / 0.19) - 1) * 0.2, -crew - 0.0) + (1 - hoodie)
-    c.shade(soft(inner, p.px * 1.2), (tone + 0.08).clamp(0, 1.1), paper * p.shadow, paper * p.light, "clothes")
+
+def _round_neck(ax: Tensor, by: Tensor) -> Tensor:
+    return (torch.hypot(ax / 0.225, (by - 0.69) / 0.17) - 1) * 0.18  # negative inside
+
+
+def _t_shirt(c: Canvas, p: Sheet) -> None:
+    ax, by, tone, base = c.ax, c.by, c.cloth_tone, p.cloth
+    dark, light = base * p.shadow * 0.75, base * p.light
+    neck = _round_neck(ax, by)
+    alpha = soft(torch.maximum(-c.bulge, -neck), p.px * 1.2)
     c.shade(alpha, tone.clamp(0, 1.1), dark, light, "clothes")
-    band = soft((crew - 0.022).abs() - 0.022, p.px * 1.5) * t_shirt * 0.55
-    c.shade(band * alpha, (tone * 0.8 + 0.06 * rib).clamp_(0, 1), dark, light * 0.9)
-    c.shade(
-        soft(roll, p.px * 1.2) * jumper,
-        (tone + 0.08 + 0.07 * rib - 0.3 * hump(by - 0.83, 0.06)).clamp_(0, 1.1),
-        dark,
-        light,
-        "clothes",
-    )
-    c.shade(
-        soft(hood, p.px * 1.5) * hoodie,
-        (tone - 0.05 + 0.25 * hump(torch.hypot(ax / 0.40, (by - 0.74) / 0.19) - 0.86, 0.2)).clamp_(0, 1.1),
-        dark,
-        light,
-        "clothes",
-    )
-    for side in (-1, 1):
-        cord = (c.bx - side * (0.13 - 0.02 * (by - 0.85))).abs() - 0.012
-        c.paint(
-            soft(torch.maximum(cord, torch.maximum(0.86 - by, by - 1.08)), p.px) * hoodie * 0.9,
-            paper * p.light * 0.8,
-            "clothes",
-        )
-    # Collar of the shirt (also inside the jacket), lapels, buttons.
-    flap = torch.maximum(vee - 0.125 - 0.25 * (by - 0.75).clamp(min=0), 0.62 * ax + by - 0.985)
+    hem = soft((neck - 0.022).abs() - 0.022, p.px * 1.5) * 0.55
+    c.shade(hem * alpha, (tone * 0.8 + 0.06 * torch.sin(c.bx * 110)).clamp_(0, 1), dark, light * 0.9)
+
+
+def _jumper(c: Canvas, p: Sheet) -> None:
+    ax, by, tone, base = c.ax, c.by, c.cloth_tone, p.cloth
+    dark, light = base * p.shadow * 0.75, base * p.light
+    stitch = torch.sin(by * 90 + 1.5 * torch.sin(c.bx * 110))
+    c.shade(soft(-c.bulge, p.px * 1.2), (tone + 0.04 * stitch).clamp_(0, 1.1), dark, light, "clothes")
+    roll = torch.maximum(ax - 0.222 - 0.15 * (by - 0.7).clamp_(min=0), 0.665 + 0.5 * ax * ax - by)
+    rib = 0.07 * torch.sin(c.bx * 110) - 0.3 * hump(by - 0.83 + 0.3 * ax * ax, 0.06) + 0.25 * c.bx * p.lx
+    c.shade(soft(roll, p.px * 1.2), (tone + 0.08 + rib).clamp_(0, 1.1), dark, light, "clothes")
+
+
+def _collar(c: Canvas, p: Sheet, cloth: Tensor, vee: Tensor, ax: Tensor, by: Tensor, tone: Tensor) -> None:
+    flap = torch.maximum(vee - 0.125 - 0.25 * (by - 0.75).clamp_(min=0), 0.62 * ax + by - 0.985)
     collar = torch.maximum(torch.maximum(-vee - 0.004, flap), 0.655 + 0.1 * ax - by)
-    lit = (tone + 0.16 + 0.10 * torch.sign(c.bx) * p.lx).clamp(0, 1.15)
-    top = torch.where((p.clothes == 3)[:, None, None, None], paper, cloth)
-    c.shade(soft(collar, p.px * 1.2) * (shirt + jacket), lit, top * p.shadow, top * p.light, "clothes")
-    c.paint(soft(collar.abs() - 0.006, p.px * 1.5) * (shirt + jacket) * 0.35, top * p.shadow * 0.5)
-    lapel = torch.maximum(
-        torch.maximum(-wide_vee - 0.004, wide_vee - 0.15 + 0.5 * (by - 0.95).abs()), shoulder - by - 0.01
+    c.darken(hump(collar - 0.02, 0.05) * soft(-c.bulge, 0.02) * 0.35, p.shadow)
+    lit = (tone + 0.16 + 0.10 * torch.sign(c.bx) * p.lx).clamp_(0, 1.15)
+    c.shade(soft(collar, p.px * 1.2), lit, cloth * p.shadow, cloth * p.light, "clothes")
+    c.paint(soft(collar.abs() - 0.005, p.px * 1.5) * 0.35, cloth * p.shadow * 0.5)
+
+
+def _shirt(c: Canvas, p: Sheet) -> None:
+    ax, by, tone, base = c.ax, c.by, c.cloth_tone, p.cloth
+    cloth = torch.lerp(torch.full_like(base, 0.7), base, 0.5)
+    vee = ax - (0.93 - by) * 0.62  # negative inside the opening
+    c.shade(
+        soft(torch.maximum(-c.bulge, -vee), p.px * 1.2),
+        tone.clamp(0, 1.1),
+        cloth * p.shadow * 0.75,
+        cloth * p.light,
+        "clothes",
     )
-    c.shade(soft(lapel, p.px * 1.2) * jacket, (lit + 0.05).clamp_(0, 1.15), dark, light * 1.15, "clothes")
+    c.paint(hump(c.bx - 0.035, 0.012) * soft(0.95 - by, 0.02) * 0.35, cloth * p.shadow)
+    c.paint(soft(torch.hypot(c.bx, by - 1.03) - 0.018, p.px) * 0.8, p.shadow * base * 0.6)
+    _collar(c, p, cloth, vee, ax, by, tone)
+
+
+def _jacket(c: Canvas, p: Sheet) -> None:
+    ax, by, tone, base = c.ax, c.by, c.cloth_tone, p.cloth
+    paper, cloth = torch.lerp(torch.full_like(base, 0.75), base, 0.10), base * 0.45 + 0.004
+    vee = ax - (0.93 - by) * 0.62
+    opening = ax - (1.25 - by) * 0.45
+    inside = soft(torch.maximum(-c.bulge - 0.03, torch.maximum(-vee, opening - 0.03)), p.px * 1.2)
+    c.shade(inside, (tone + 0.08).clamp_(0, 1.1), paper * p.shadow, paper * p.light, "clothes")
+    _collar(c, p, paper, vee, ax, by, tone)
+    dark, light = cloth * p.shadow * 0.75, cloth * p.light
+    c.darken(hump(opening - 0.005, 0.05) * soft(-c.bulge, 0.02) * 0.4, p.shadow)
+    c.shade(soft(torch.maximum(-c.bulge, -opening), p.px * 1.2), tone.clamp(0, 1.1), dark, light, "clothes")
+    # The lapel narrows downwards; its notch is a wedge cut into the outer edge.
+    outer = opening - 0.19 + 0.35 * (by - 0.86).clamp_(min=0)
+    notch = 0.05 - (by - 0.90 - 0.25 * (ax - 0.3)).abs() * 1.6
+    outer = torch.maximum(outer, torch.minimum(notch, opening - 0.09))
+    lapel = torch.maximum(torch.maximum(-opening, outer), -c.bulge)
+    sheen = tone + 0.14 + 0.10 * torch.sign(c.bx) * p.lx
+    c.shade(soft(lapel, p.px * 1.2), sheen.clamp_(0, 1.15), dark, light * 1.15, "clothes")
     c.paint(
-        soft((wide_vee - 0.15 + 0.5 * (by - 0.95).abs()).abs() - 0.006, p.px * 1.5)
-        * jacket
-        * 0.6
-        * soft(shoulder - by, p.px),
-        dark * 0.6,
+        soft(outer.abs() - 0.006, p.px * 1.5) * soft(-opening - 0.01, 0.01) * soft(-c.bulge, p.px) * 0.6, dark * 0.5
     )
-    button = torch.hypot(c.bx, by - 1.07) - 0.018
-    c.paint(soft(button, p.px) * shirt * 0.8, p.shadow * base * 0.6)
-    placket = hump(c.bx - 0.035, 0.012) * soft(1.0 - by, 0.02)
-    c.paint(placket * shirt * 0.35, dark)
+
+
+def _hoodie(c: Canvas, p: Sheet) -> None:
+    ax, by, tone, base = c.ax, c.by, c.cloth_tone, p.cloth
+    dark, light = base * p.shadow * 0.75, base * p.light
+    neck = _round_neck(ax, by)
+    c.shade(soft(torch.maximum(-c.bulge, -neck), p.px * 1.2), tone.clamp(0, 1.1), dark, light, "clothes")
+    rim = torch.hypot(ax / 0.40, (by - 0.74) / 0.19) - 1
+    hood = soft(torch.maximum(rim * 0.2, -neck), p.px * 1.5)
+    c.darken(hump(rim * 0.2, 0.05) * soft(-c.bulge, 0.02) * 0.35, p.shadow)
+    c.shade(hood, (tone - 0.05 + 0.25 * hump(rim + 0.14, 0.2)).clamp_(0, 1.1), dark, light, "clothes")
+    cord = torch.maximum((ax - 0.13 + 0.02 * (by - 0.85)).abs() - 0.012, torch.maximum(0.86 - by, by - 1.08))
+    white = 0.68 * p.light * (0.5 + 0.5 * luminance(p.light))
+    c.paint(soft(cord, p.px) * 0.9, white, "clothes")
