@@ -129,7 +129,8 @@ def main(arguments: list[str]) -> int:
         if chosen.chapter is not None:
             run.notebook(chosen.chapter)
             config["chapter"] = chosen.chapter
-        stage.check_toc()
+        else:
+            stage.check_toc()
         shutil.rmtree(run.failures(), ignore_errors=True)
         options = ["--dry-run"] if chosen.dry_run else []
         code = snakemake("chapters" if chosen.chapter else "page", config, chosen.cores, *options)
