@@ -9,7 +9,7 @@ from fakebook.data import dolos
 from fakebook.data.imageset import to_bytes
 from fakebook.errors import UserError
 from fakebook.forgers import composite
-from fakebook.forgers.forge import forge_tree
+from fakebook.forgers.forge import aimed, forge_tree
 
 N, SIZE = 10, 16
 
@@ -145,3 +145,14 @@ def test_the_report_is_json_that_says_who_forged(tmp_path):
     forge_tree(tmp_path, "faces", forgers=[Noise()], notes={"trained on": "others"}, **task())
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["forgers"]["noise"]["calls"] == 1 and report["notes"] == {"trained on": "others"}
+
+
+def test_aimed_holes_lie_on_the_face_and_in_the_range():
+    maps = torch.zeros(40, 1, 32, 32, dtype=torch.bool)
+    maps[:, :, 12:18, 10:22] = True
+    for region_maps in (None, maps):
+        masks = aimed(40, 32, (0.05, 0.15), torch.Generator().manual_seed(0), region_maps)
+        share = masks.mean(dim=(1, 2, 3))
+        assert masks.shape == (40, 1, 32, 32) and share.min() >= 0.05 and share.max() <= 0.15
+        middle = masks[:, :, 3:29, 6:26].sum(dim=(1, 2, 3))  # the box around the ellipse
+        assert (middle >= masks.sum(dim=(1, 2, 3)) / 2).all()

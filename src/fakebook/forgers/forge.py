@@ -6,10 +6,12 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import torch
 from torch import LongTensor, Tensor
 from tqdm.auto import tqdm
 
 from fakebook.data import dolos
+from fakebook.data import masks as masks_of
 from fakebook.data.imageset import fingerprint
 from fakebook.data.splits import check_disjoint
 from fakebook.errors import UserError
@@ -101,6 +103,24 @@ def forge_tree(
     }
     dolos.write_report(root, report)
     return report
+
+
+def aimed(
+    n: int, size: int, area: tuple[float, float], generator: torch.Generator, region_maps: Tensor | None = None
+) -> Tensor:
+    """Holes that are worth forging: strokes and boxes at least half of which lie in the middle, where the face is, and
+    regions of the face where maps of them are given. ``(n, 1, size, size)``, 1 = hole; arguments as `masks.sample`.
+    """
+    axis = torch.linspace(-1, 1, size)
+    middle = (axis[:, None] / 0.8).square() + (axis[None] / 0.6).square() < 1
+    found = masks_of.sample(n, size, area, generator, region_maps)
+    for _ in range(100):
+        astray = ((found[:, 0] * middle).sum(dim=(1, 2)) < found.sum(dim=(1, 2, 3)) / 2).nonzero()[:, 0]
+        if not len(astray):
+            break
+        maps = None if region_maps is None else region_maps[astray.to(region_maps.device)]
+        found[astray] = masks_of.sample(len(astray), size, area, generator, maps)
+    return found
 
 
 def seeds_of(index: LongTensor, seed: int = 0) -> LongTensor:

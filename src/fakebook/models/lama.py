@@ -141,18 +141,17 @@ class LaMa(nn.Module):
         super().__init__()
         self.config = config
         width, half = config.width, config.width // 2
-        self.encoder = nn.Sequential(
+        self.stem = nn.Sequential(
             nn.PixelUnshuffle(2),  # (B, 4(C+1), H/2, W/2)
             _conv(4 * (config.channels + 1 + 2 * config.coordinates), half),
-            _conv(half, width, stride=2),  # (B, width, H/4, W/4)
         )
+        self.down = _conv(half, width, stride=2)  # (B, width, H/4, W/4)
         self.body = nn.Sequential(*[FFCBlock(*config.split) for _ in range(config.blocks)])
-        self.decoder = nn.Sequential(
-            nn.ConvTranspose2d(width, half, 4, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(half),
-            nn.ReLU(),
-            nn.Conv2d(half, 4 * config.channels, 3, padding=1),
-            nn.PixelShuffle(2),
+        self.up = nn.Sequential(
+            nn.ConvTranspose2d(width, half, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(half), nn.ReLU()
+        )
+        self.head = nn.Sequential(
+            _conv(width, half), nn.Conv2d(half, 4 * config.channels, 3, padding=1), nn.PixelShuffle(2)
         )
 
     def forward(self, images: Tensor, masks: Tensor) -> Tensor:
@@ -181,8 +180,10 @@ class LaMa(nn.Module):
                 torch.linspace(-1, 1, n, device=images.device, dtype=images.dtype) for n in (height, width)
             )
             seen += [g.expand(len(images), 1, height, width) for g in torch.meshgrid(rows, columns, indexing="ij")]
-        features = self.body(self.encoder(torch.cat(seen, dim=1)))
-        return 2 * torch.sigmoid(self.decoder(features).to(images.dtype)) - 1
+        stem = self.stem(torch.cat(seen, dim=1))
+        up = self.up(self.body(self.down(stem)))
+        painted = self.head(torch.cat([up, stem], dim=1)).to(images.dtype)
+        return 2 * torch.sigmoid(painted + (1 - masks) * torch.logit(known, eps=0.01)) - 1
 
     def settings(self) -> dict:
         return asdict(self.config)

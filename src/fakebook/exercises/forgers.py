@@ -1,0 +1,106 @@
+"""Exercises of chapter 11."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from fakebook.exercises import Hint
+
+
+def _pictures() -> tuple[Tensor, Tensor, Tensor]:
+    rng = torch.Generator().manual_seed(0)
+    painted, images = torch.rand(2, 2, 3, 8, 8, generator=rng) * 2 - 1
+    masks = torch.zeros(2, 1, 8, 8)
+    masks[:, :, 2:5, 3:7] = 1
+    return painted, images, masks
+
+
+def finish(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """``finish(painted, images, masks)``: the forgery, painted in the hole and untouched elsewhere."""
+    painted, images, masks = _pictures()
+    right = torch.where(masks > 0, painted, images)
+    result = answer(painted.clone(), images.clone(), masks.clone())
+    if not isinstance(result, Tensor) or result.shape != images.shape:
+        raise Hint(f"return pictures of shape {tuple(images.shape)}, as the input")
+    if torch.allclose(result, torch.where(masks > 0, images, painted)):
+        raise Hint("the wrong way round: the mask is 1 in the hole, which is where the painted pixels belong")
+    if torch.equal(result, painted):
+        raise Hint("you kept all that the network painted; outside the hole nobody asked it to")
+    if torch.allclose(result, images * (1 - masks)):
+        raise Hint("the hole is empty: add what was painted there")
+    if not torch.allclose(result, right):
+        raise Hint("weigh the two pictures with masks and 1 - masks, and add them")
+
+
+def whole_image_psnr(answer: float) -> None:
+    """A hole of a tenth of the picture, and nothing changed outside: by how many dB is the PSNR of all higher than the
+    PSNR of the hole?"""
+    if abs(answer - 10) < 0.01:
+        return
+    if abs(answer - 20) < 0.01:
+        raise Hint("20 log₁₀ goes with amplitudes; the mean squared error is a power already")
+    if abs(answer - 0.4576) < 0.01:
+        raise Hint("that is the 90% which are exact; what shrinks the mean error is the share of the hole")
+    if abs(answer + 10) < 0.01:
+        raise Hint("the exact pixels lower the mean error, so the PSNR goes up")
+    raise Hint("the mean squared error of the whole is a tenth of that in the hole; what is that in decibels?")
+
+
+def local_reach(answer: int) -> None:
+    """Eight 3x3 convolutions in a row at a quarter of the size: how many cells wide is what one output cell sees?"""
+    if answer == 17:
+        return
+    if answer == 24:
+        raise Hint("the windows overlap: only the first brings three cells, each later one adds two")
+    if answer == 16:
+        raise Hint("each adds two cells, one on either side; do not forget the cell one starts from")
+    if answer == 68:
+        raise Hint("that is the width in pixels; the question is about cells, of which each is four pixels wide")
+    if answer == 19:
+        raise Hint("one convolution too many: the first sees 3 cells already")
+    raise Hint("one convolution sees 3 cells, two in a row see 5; go on")
+
+
+def patch_loss(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
+    """``patch_loss(logits, hole)``: what LaMa's discriminator pays for a forged picture, logit by logit."""
+    logits = torch.tensor([-2.0, 0.5, 3.0, -1.0]).reshape(1, 1, 2, 2)
+    hole = torch.tensor([1.0, 1.0, 0.0, 0.25]).reshape(1, 1, 2, 2)
+    plus, minus = torch.nn.functional.softplus(logits), torch.nn.functional.softplus(-logits)
+    result = answer(logits.clone(), hole.clone())
+    if not isinstance(result, Tensor) or result.shape != logits.shape:
+        raise Hint("leave the loss unreduced: one number for each logit")
+    if torch.allclose(result, hole * minus + (1 - hole) * plus):
+        raise Hint(
+            "signs: the discriminator should say a low number in the hole, so softplus(+D) is what it pays there"
+        )
+    if torch.allclose(result, plus):
+        raise Hint("you call the whole picture fake, known patches too; those count as real")
+    if torch.allclose(result, hole * plus):
+        raise Hint("the second half is missing: the known patches, 1 - hole, should be called real")
+    if not torch.allclose(result, hole * plus + (1 - hole) * minus, atol=1e-6):
+        raise Hint("hole · softplus(D) + (1 - hole) · softplus(-D)")
+
+
+def gradient_penalty(answer: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> None:
+    """``gradient_penalty(logits, images)``: R1 of each picture, (B,)."""
+    weight = torch.linspace(-1, 1, 12).reshape(3, 2, 2)
+    images = torch.rand(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    result = answer(lambda x: (x * weight).sum(dim=(1, 2, 3)), images)
+    square = weight.square().sum()
+    if not isinstance(result, Tensor):
+        raise Hint("return a tensor of one penalty for each picture")
+    if result.shape == () and torch.allclose(result, 4 * square):
+        raise Hint(
+            "you summed over the batch; give each picture its own penalty (flatten(1), then sum over dimension 1)"
+        )
+    if result.shape != (4,):
+        raise Hint(f"one penalty for each picture, shape (4,); yours has {tuple(result.shape)}")
+    if torch.allclose(result, square.sqrt().expand(4)):
+        raise Hint("that is the norm of the gradient; the penalty is its square")
+    if torch.allclose(result, (square / 12).expand(4)):
+        raise Hint("you took the mean over the pixels; the squared norm is their sum")
+    if torch.allclose(result, (square / 16).expand(4)):
+        raise Hint("you differentiate the mean of the logits, so the size of the batch gets in; sum them")
+    if not torch.allclose(result, square.expand(4)):
+        raise Hint("torch.autograd.grad(logits(images).sum(), images), then the sum of its squares for each picture")

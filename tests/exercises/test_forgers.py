@@ -1,0 +1,64 @@
+"""The solutions pass; typical wrong answers get the hint that fits."""
+
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from fakebook.exercises import Hint, check, forgers
+
+
+def penalty(reduce):
+    def solution(logits, images):
+        images = images.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(logits(images).sum(), images, create_graph=True)
+        return reduce(gradient)
+
+    return solution
+
+
+RIGHT = {
+    "finish": lambda painted, images, masks: masks * painted + (1 - masks) * images,
+    "whole_image_psnr": 10.0,
+    "local_reach": 17,
+    "patch_loss": lambda logits, hole: hole * softplus(logits) + (1 - hole) * softplus(-logits),
+    "gradient_penalty": penalty(lambda g: g.square().flatten(1).sum(1)),
+}
+WRONG = [
+    ("finish", lambda painted, images, masks: (1 - masks) * painted + masks * images, "wrong way round"),
+    ("finish", lambda painted, images, masks: painted, "kept all"),
+    ("finish", lambda painted, images, masks: images * (1 - masks), "hole is empty"),
+    ("finish", lambda painted, images, masks: (painted + images) / 2, "weigh the two"),
+    ("whole_image_psnr", 20, "amplitudes"),
+    ("whole_image_psnr", 0.4576, "90%"),
+    ("whole_image_psnr", -10, "goes up"),
+    ("whole_image_psnr", 3, "a tenth of that"),
+    ("local_reach", 24, "overlap"),
+    ("local_reach", 16, "starts from"),
+    ("local_reach", 68, "in pixels"),
+    ("local_reach", 5, "go on"),
+    ("patch_loss", lambda logits, hole: hole * softplus(-logits) + (1 - hole) * softplus(logits), "signs"),
+    ("patch_loss", lambda logits, hole: softplus(logits), "known patches too"),
+    ("patch_loss", lambda logits, hole: hole * softplus(logits), "second half"),
+    ("patch_loss", lambda logits, hole: (hole * softplus(logits)).mean(), "unreduced"),
+    ("gradient_penalty", penalty(lambda g: g.flatten(1).norm(dim=1)), "its square"),
+    ("gradient_penalty", penalty(lambda g: g.square().flatten(1).mean(1)), "mean over the pixels"),
+    ("gradient_penalty", penalty(lambda g: g.square().sum()), "summed over the batch"),
+]
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_the_solution_passes(name):
+    assert check(getattr(forgers, name), RIGHT[name])
+
+
+@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
+def test_a_wrong_answer_gets_its_hint(name, answer, hint):
+    with pytest.raises(Hint, match=hint):
+        getattr(forgers, name)(answer)
+
+
+def test_eight_convolutions_reach_what_the_exercise_says():
+    layers = torch.nn.Sequential(*[torch.nn.Conv2d(1, 1, 3, padding=1) for _ in range(8)])
+    x = torch.ones(1, 1, 41, 41, requires_grad=True)
+    layers(x)[0, 0, 20, 20].backward()
+    assert (x.grad[0, 0] != 0).any(0).sum() == 17
