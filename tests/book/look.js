@@ -27,12 +27,13 @@ async () => {
     if (/\$[^$\d][^$]*\$/.test(text)) complaints.push(`a formula is shown as it was written: ${text.slice(0, 80)}`);
   }
 
-  const beyond = document.documentElement.scrollWidth - innerWidth;
+  // Not innerWidth: a phone zooms out until a page that is too wide fits.
+  const beyond = document.documentElement.scrollWidth - screen.width;
   if (beyond > 0) complaints.push(`the page is ${beyond} pixels wider than the screen`);
   const scrolls = (element) =>
     element && (/auto|scroll/.test(getComputedStyle(element).overflowX) || scrolls(element.parentElement));
   for (const element of document.querySelectorAll("article :is(table, pre, img, mjx-container)")) {
-    const out = element.getBoundingClientRect().right > innerWidth + 1;
+    const out = element.getBoundingClientRect().right > screen.width + 1;
     if (out && !scrolls(element)) complaints.push(`cut off at the right: ${short(element)}`);
   }
 
