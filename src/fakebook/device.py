@@ -1,5 +1,8 @@
 """Which device to compute on, and in which precision."""
 
+import platform
+from pathlib import Path
+
 import torch
 
 from fakebook.errors import UserError
@@ -41,3 +44,18 @@ def precision(device: torch.device) -> str:
         has = (getattr(torch.cpu, name, bool)() for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
         return "bf16-mixed" if any(has) else "32-true"
     return "32-true"
+
+
+def describe(device: torch.device) -> str:
+    """What a reader would call it: the card's name, or the processor's with the threads in use."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    threads = torch.get_num_threads()
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
