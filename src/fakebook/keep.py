@@ -1,5 +1,6 @@
 """Models that are trained once: kept by what they are made of, loaded by whoever needs them next."""
 
+import functools
 import hashlib
 import inspect
 import json
@@ -143,20 +144,25 @@ def _train(model: nn.Module, train: Callable, path: Path, made_of: Mapping[str, 
 
 def _code(code: str | Iterable[str] | None, *functions: Callable) -> list[str]:
     """What stands for the code: the fingerprint of modules, then the text of functions outside the library."""
-    outside = [function for function in functions if not _module(function).startswith(PACKAGE)]
-    modules = [code] if isinstance(code, str) else list(code or {_module(f) for f in functions if f not in outside})
+    plain = [_plain(function) for function in functions]
+    ours = sorted({f.__module__ for f in plain if f.__module__.split(".")[0] == PACKAGE})
+    modules = [code] if isinstance(code, str) else list(code or ours)
     if not modules:
         raise UserError(f"build and train are not in {PACKAGE}: say code=, the modules of the library that they use")
     texts = []
-    for function in outside:
+    for function in plain:
+        if function.__module__ in ours:
+            continue
         try:
-            texts.append(inspect.getsource(inspect.unwrap(function)))
+            texts.append(inspect.getsource(function))
         except (OSError, TypeError) as error:
-            raise UserError(
-                f"the source of {function} cannot be read: use a function defined in a cell or a file"
-            ) from error
+            raise UserError(f"the source of {function} cannot be read: define it in a cell or a file") from error
     return [fingerprint(modules), *texts]
 
 
-def _module(function: Callable) -> str:
-    return getattr(function, "__module__", None) or type(function).__module__
+def _plain(function: Callable) -> Any:
+    """The function inside partials and decorators; the class of an object that is called like one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    return function if hasattr(function, "__name__") else type(function)

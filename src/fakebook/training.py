@@ -5,7 +5,6 @@ so a run that was interrupted and resumed ends with the same weights, bit for bi
 """
 
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins import MixedPrecision
-from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from fakebook import device as devices
@@ -71,7 +67,7 @@ class Phase:
         return self.lr * warm * SCHEDULES[self.schedule](step / steps)
 
 
-@dataclass
+@dataclass(repr=False)
 class History:
     """What a training left behind.
 
@@ -89,6 +85,10 @@ class History:
     images_per_second: float
     precision: str
     device: str
+
+    def __repr__(self) -> str:
+        speed = f"{self.seconds:.0f} s, {self.images_per_second:.0f} images/s"
+        return f"History({len(self.frame)} steps, {speed}, {self.precision} on {self.device})"
 
 
 def fit(
@@ -146,7 +146,9 @@ def fit(
     device = devices.pick(device)
     if precision == "auto":
         precision = devices.precision(device) if _is_large(named) else "32-true"
-    fabric = _fabric(device, precision)
+    from fakebook.fabric import launch  # only here: importing Lightning takes longer than loading a kept model
+
+    fabric = launch(device, precision)
     device, world = fabric.device, fabric.world_size
 
     own = [{key: named[key] for key in _keys(phase, named)} for phase in phases]
@@ -266,35 +268,12 @@ class _Objective(nn.Module):
         result = self.phase.loss(self.seen[0], batch, rng)
         if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Mapping)):
             raise UserError(f"the loss of phase {self.phase.name!r} must return (tensor, {{name: tensor}})")
-        return _mean(result[0]), {name: _mean(torch.as_tensor(value)).detach() for name, value in result[1].items()}
-
-
-class _Mixed(MixedPrecision):
-    """Autocast, with the batch left as it is: Fabric's own would round pixels and times to 16 bits on the way in."""
-
-    def convert_input(self, data: Any) -> Any:
-        return data
+        loss = _mean(result[0])
+        return loss, {name: _mean(torch.as_tensor(value)).detach().to(loss) for name, value in result[1].items()}
 
 
 def _mean(values: Tensor) -> Tensor:
     return (values if values.dtype == torch.float64 else values.float()).mean()
-
-
-def _fabric(device: torch.device, precision: str) -> Fabric:
-    chosen = {"precision": precision}
-    if precision.endswith("mixed"):
-        chosen = {"plugins": _Mixed(precision, device.type)}
-    if "TORCHELASTIC_RUN_ID" in os.environ:  # torchrun started us
-        local = int(os.environ["LOCAL_WORLD_SIZE"])
-        nodes = int(os.environ["WORLD_SIZE"]) // local
-        # A loss need not use every weight in every step.
-        ddp = DDPStrategy(find_unused_parameters=True)
-        fabric = Fabric(accelerator=device.type, devices=local, num_nodes=nodes, strategy=ddp, **chosen)
-    else:
-        one = 1 if device.index is None else [device.index]
-        fabric = Fabric(accelerator=device.type, devices=one, **chosen)
-    fabric.launch()
-    return fabric
 
 
 def _keys(phase: Phase, named: Mapping[str, nn.Module]) -> tuple[str, ...]:

@@ -1,0 +1,33 @@
+"""Lightning Fabric, set up for one process, or for those that torchrun started."""
+
+import os
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins import MixedPrecision
+from lightning_fabric.strategies import DDPStrategy
+
+
+def launch(device: torch.device, precision: str) -> Fabric:
+    """A Fabric on ``device``, ready to wrap modules; with DDP where torchrun started this process."""
+    chosen: dict[str, Any] = {"accelerator": device.type, "precision": precision}
+    if precision.endswith("mixed"):
+        chosen |= {"precision": None, "plugins": Mixed(precision, device.type)}
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        chosen |= {"devices": local, "num_nodes": int(os.environ["WORLD_SIZE"]) // local}
+        # A loss need not use every weight in every step.
+        chosen["strategy"] = DDPStrategy(find_unused_parameters=True)
+    else:
+        chosen["devices"] = 1 if device.index is None else [device.index]
+    fabric = Fabric(**chosen)
+    fabric.launch()
+    return fabric
+
+
+class Mixed(MixedPrecision):
+    """Autocast, with the batch left as it is: Lightning's own would round pixels and times to 16 bits on the way in."""
+
+    def convert_input(self, data: Any) -> Any:
+        return data
