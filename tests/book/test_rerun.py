@@ -8,6 +8,9 @@ import sys
 import nbformat
 import pytest
 
+from fakebook.book import build
+from fakebook.data import photos
+
 FORGERS = {"11_forgers-faces", "11_forgers-photos"}
 DETECTIVES = {"12_detectives-faces", "12_detectives-photos"}
 ON_PHOTOS = {"11_forgers-photos", "12_detectives-photos"}
@@ -179,6 +182,10 @@ def test_bad_requests_are_one_line_and_run_nothing(checkout, tmp_path):
         assert done.stdout.startswith(f"error: {message}"), done.stdout
         assert len(done.stdout.splitlines()) == 1
     assert not (checkout.build / "executed").exists()
+
+
+def test_photographs_are_what_the_data_module_takes_for_them():
+    assert build.PHOTOGRAPHS == photos.SUFFIXES
 
 
 def test_one_run_at_a_time(checkout):

@@ -22,7 +22,8 @@ from fakebook import paths, profiles
 from fakebook.book import run, stage
 from fakebook.errors import UserError
 
-PHOTOGRAPHS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
+# What fakebook.data.photos reads, said again: importing it takes two seconds, and a test holds them together.
+PHOTOGRAPHS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
 LOG_LINES = 40
 
 
