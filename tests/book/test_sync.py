@@ -16,16 +16,18 @@ from fakebook.book import sync
 from fakebook.errors import UserError
 from fakebook.paths import root
 
+CELLS = ((["set-up"], "# set-up"), (["parameters"], 'profile = "cpu"\nseed = 0'), ([], "1 + 1"))
 SOURCES = ("_config.yml", "pyproject.toml", "constraints.txt", "environment.yml", "CITATION.cff", "README.md")
 
 
-def notebook(*cells: tuple[list[str], str]) -> str:
-    """The text of a notebook with code cells of these tags and sources."""
+def notebook(*cells: tuple[list[str], str], title: str = "# A title\n\nA promise.") -> str:
+    """The text of a notebook with a title and code cells of these tags and sources."""
+    opening = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": title}
     code = [
         {"cell_type": "code", "id": f"c{i}", "metadata": {"tags": tags}, "outputs": [], "source": source}
         for i, (tags, source) in enumerate(cells)
     ]
-    return json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
+    return json.dumps({"cells": [opening, *code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}, indent=1) + "\n"
 
 
 @pytest.fixture
@@ -33,7 +35,7 @@ def checkout(tmp_path):
     (tmp_path / "book").mkdir()
     for name in (*SOURCES, "book/chapters.yaml", "book/_toc.yml", "book/intro.md"):
         shutil.copy(root() / name, tmp_path / name)
-    (tmp_path / "book" / "02_autoencoders.ipynb").write_text(notebook((["set-up"], "# set-up"), ([], "1 + 1")))
+    (tmp_path / "book" / "02_autoencoders.ipynb").write_text(notebook(*CELLS))
     return tmp_path
 
 
@@ -72,9 +74,24 @@ def test_a_new_address_reaches_everything_that_repeats_it(checkout):
     assert "git clone https://github.com/someone/their-book && cd their-book" in readme
     assert "colab.research.google.com/github/someone/their-book/blob/main/book/02_autoencoders.ipynb" in readme
     cells = json.loads((checkout / "book" / "02_autoencoders.ipynb").read_text())["cells"]
-    assert 'url, home = "https://github.com/someone/their-book"' in "".join(cells[0]["source"])
-    assert cells[1]["source"] == "1 + 1"
+    assert 'url, home = "https://github.com/someone/their-book"' in "".join(cells[1]["source"])
     assert yaml.safe_load((checkout / "CITATION.cff").read_text())["repository-code"].endswith("/their-book")
+
+
+def test_a_notebook_gets_its_title_and_its_set_up_and_keeps_the_rest(checkout):
+    path = checkout / "book" / "02_autoencoders.ipynb"
+    before = json.loads(path.read_text())
+    settle(checkout)
+    after = json.loads(path.read_text())
+    opening, set_up, parameters, rest = after["cells"]
+    assert "".join(opening["source"]) == "# 2 · Autoencoders\n\nA promise."
+    assert set_up["metadata"]["tags"] == ["set-up", "hide-input"]
+    assert "".join(parameters["source"]).splitlines()[1:] == ["seed = 0"]
+    assert "".join(parameters["source"]).startswith('profile = "auto"')
+    assert rest == before["cells"][3]
+    assert {key: value for key, value in after.items() if key != "cells"} == {
+        key: value for key, value in before.items() if key != "cells"
+    }
 
 
 def test_only_chapters_of_the_table_of_contents_are_linked(checkout):
@@ -120,7 +137,7 @@ def test_the_set_up_cell_is_short_and_clean(tmp_path):
     body = cell[cell.index("if importlib") :]
     assert len(body.splitlines()) <= 25
     path = tmp_path / "cell.ipynb"
-    path.write_text(sync.with_set_up(notebook((["set-up"], "")), cell, "cell.ipynb"))
+    path.write_text(sync.notebook(notebook(*CELLS), "cell.ipynb", "2 · Autoencoders", cell))
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
@@ -136,6 +153,7 @@ def test_the_set_up_cell_is_short_and_clean(tmp_path):
         ("[]", "is not a notebook"),
         (notebook(([], "1")), "has 0 cells tagged 'set-up'"),
         (notebook((["set-up"], "1"), (["set-up"], "2")), "has 2 cells tagged 'set-up'"),
+        (notebook((["set-up"], "1"), title="A promise"), "does not begin with a title"),
     ],
 )
 def test_a_notebook_that_cannot_be_filled_is_named(checkout, text, said):

@@ -8,7 +8,8 @@ From them ``make sync`` writes
 - the address, version and title in ``CITATION.cff``;
 - the list of chapters and the command that clones the book in ``README.md`` and ``book/intro.md``, each between
   ``<!-- NAME -->`` and ``<!-- /NAME -->``;
-- the cell tagged ``set-up`` in every notebook of ``book/``.
+- in every notebook of ``book/`` the title, the cell tagged ``set-up``, and ``auto`` as the default profile: on Colab,
+  a chapter that somebody opens on a GPU is to use it.
 
 ``python -m fakebook.book.sync --check`` writes nothing and fails when something would change.
 """
@@ -29,6 +30,8 @@ from fakebook.files import atomic
 
 # What Colab has loaded or was built against: pip must leave these as they are, or the session breaks.
 KEPT_ON_COLAB = ("torch", "torchvision", "torchaudio", "numpy", "scipy", "pandas", "pillow", "matplotlib")
+TAGS = ("set-up", "parameters")
+DEFAULT_PROFILE = 'profile = "auto"  # gpu where there is one, else cpu; or smoke, cpu, gpu, paper'
 
 
 def sync(root: Path) -> dict[Path, str]:
@@ -54,8 +57,11 @@ def sync(root: Path) -> dict[Path, str]:
         root / "README.md": _filled(root / "README.md", readme),
         root / "book" / "intro.md": _filled(root / "book" / "intro.md", intro),
     }
-    for notebook in sorted((root / "book").glob("[0-9]*.ipynb")):
-        wanted[notebook] = with_set_up(_read(notebook), set_up_cell(url, branch), notebook.name)
+    titles = {chapter["file"]: title_of(chapter) for part in chapters for chapter in part["chapters"]}
+    for path in sorted((root / "book").glob("[0-9]*.ipynb")):
+        if path.stem not in titles:
+            raise UserError(f"book/chapters.yaml has no chapter with file: {path.stem}: add it, with title and promise")
+        wanted[path] = notebook(_read(path), path.name, titles[path.stem], set_up_cell(url, branch))
     return {path: text for path, text in wanted.items() if not path.exists() or path.read_text() != text}
 
 
@@ -134,25 +140,44 @@ def set_up_cell(url: str, branch: str) -> str:
     return SET_UP.replace("@URL@", url).replace("@BRANCH@", branch).replace("@KEPT@", " ".join(KEPT_ON_COLAB)).rstrip()
 
 
-def with_set_up(notebook: str, source: str, name: str) -> str:
-    """``notebook`` (its JSON text) with ``source`` in the one cell tagged ``set-up``; unchanged text if it is there.
+def title_of(chapter: dict) -> str:
+    """A chapter's title as the page and the table of contents have it."""
+    return f"{chapter['number']} · {chapter['title']}"
+
+
+def notebook(text: str, name: str, title: str, set_up: str) -> str:
+    """The notebook ``text`` with its title, set-up cell and default profile as they should be; all else as it was.
 
     Raises:
-        UserError: not a notebook, or not exactly one such cell.
+        UserError: not a notebook; no title; or not exactly one cell tagged ``set-up``.
     """
     try:
-        content = json.loads(notebook)
-        cells = [cell for cell in content["cells"] if "set-up" in cell["metadata"].get("tags", [])]
+        content = json.loads(text)
+        cells = content["cells"]
+        tagged = {tag: [cell for cell in cells if tag in cell["metadata"].get("tags", [])] for tag in TAGS}
     except (ValueError, KeyError, TypeError):
         raise UserError(f"book/{name} is not a notebook: its JSON cannot be read") from None
-    if len(cells) != 1:
-        raise UserError(f"book/{name} has {len(cells)} cells tagged 'set-up': give exactly one cell that tag")
-    cell = cells[0]
-    before = json.dumps(cell)
-    cell["source"] = source.splitlines(keepends=True)
+    if len(tagged["set-up"]) != 1:
+        raise UserError(
+            f"book/{name} has {len(tagged['set-up'])} cells tagged 'set-up': give exactly one cell that tag"
+        )
+    before = json.dumps(content)
+    opening, cell = cells[0], tagged["set-up"][0]
+    lines = "".join(opening["source"]).split("\n")
+    if opening["cell_type"] != "markdown" or not lines[0].startswith("# "):
+        raise UserError(f"book/{name} does not begin with a title: make '# {title}' the first line of its first cell")
+    _write(opening, "\n".join([f"# {title}", *lines[1:]]))
+    _write(cell, set_up)
     # Folded on the page and on Colab: it is nothing to read before the chapter has begun.
     cell["metadata"] = {"cellView": "form", "tags": ["set-up", "hide-input"]}
-    return notebook if json.dumps(cell) == before else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    for parameters in tagged["parameters"]:
+        _write(parameters, re.sub(r"(?m)^profile = .*$", DEFAULT_PROFILE, "".join(parameters["source"])))
+    return text if json.dumps(content) == before else json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _write(cell: dict, source: str) -> None:
+    if "".join(cell["source"]) != source:
+        cell["source"] = source.splitlines(keepends=True)
 
 
 def main(arguments: list[str] | None = None) -> int:
