@@ -501,7 +501,7 @@ def test_bad_input_is_one_line(change, message):
 def test_without_a_terminal_the_bar_is_one_line_at_the_end(capsys):
     fit(linear(), Phase(squares, name="mse"), pairs(), steps=30, batch_size=4, title="a line")
     out, err = capsys.readouterr()
-    assert not out and err.count("a line") == 1 and "30/30" in err and "mse " in err and err.endswith("\n")
+    assert not out and err.count("a line: 100%") == 1 and "30/30" in err and "mse " in err and err.endswith("\n")
 
 
 def test_in_a_notebook_the_bar_is_one_output_redrawn(monkeypatch):

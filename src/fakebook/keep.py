@@ -121,7 +121,7 @@ def _train(model: nn.Module, train: Callable, path: Path, made_of: Mapping[str, 
         seconds = max(seconds, history.seconds)
     elif isinstance(result, History):
         frame = result.frame
-        seconds = max(seconds, result.seconds)  # those of an interrupted run included
+        seconds = result.seconds  # those of an interrupted run included
         if isinstance(result.ema, nn.Module):
             model = result.ema
         elif result.ema is not None:

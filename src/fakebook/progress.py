@@ -25,9 +25,10 @@ class Progress:
         self._bar = tqdm(
             total=total,
             initial=initial,
-            desc=title or None,
+            desc=f"{title}: " if title else None,
             disable=not shown,
             file=_Cell() if kernel else sys.stderr,
+            ascii=False if kernel else None,
             bar_format=FORMAT,
             mininterval=math.inf,
             dynamic_ncols=terminal,
