@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fakebook.data import dolos
+from fakebook.data.faces import REGIONS
 from fakebook.data.imageset import to_bytes
 from fakebook.errors import UserError
 from fakebook.forgers import composite
@@ -148,8 +149,8 @@ def test_the_report_is_json_that_says_who_forged(tmp_path):
 
 
 def test_aimed_holes_lie_on_the_face_and_in_the_range():
-    maps = torch.zeros(40, 1, 32, 32, dtype=torch.bool)
-    maps[:, :, 12:18, 10:22] = True
+    maps = torch.zeros(40, len(REGIONS), 32, 32, dtype=torch.bool)
+    maps[:, REGIONS.index("nose"), 12:18, 10:22] = True
     for region_maps in (None, maps):
         masks = aimed(40, 32, (0.05, 0.15), torch.Generator().manual_seed(0), region_maps)
         share = masks.mean(dim=(1, 2, 3))

@@ -19,6 +19,7 @@ from fakebook.files import atomic
 from fakebook.forgers import Forger
 
 PLAN = "plan.json"
+FEATURES = ("eyes", "brows", "nose", "mouth")  # the regions that are worth forging
 
 
 def forge_tree(
@@ -109,17 +110,17 @@ def aimed(
     n: int, size: int, area: tuple[float, float], generator: torch.Generator, region_maps: Tensor | None = None
 ) -> Tensor:
     """Holes that are worth forging: strokes and boxes at least half of which lie in the middle, where the face is, and
-    regions of the face where maps of them are given. ``(n, 1, size, size)``, 1 = hole; arguments as `masks.sample`.
+    regions of the face where ``region_maps``, in the order of `faces.REGIONS`, are given. ``(n, 1, size, size)``, 1 = hole.
     """
     axis = torch.linspace(-1, 1, size)
     middle = (axis[:, None] / 0.8).square() + (axis[None] / 0.6).square() < 1
-    found = masks_of.sample(n, size, area, generator, region_maps)
+    found = masks_of.sample(n, size, area, generator, region_maps, FEATURES)
     for _ in range(100):
         astray = ((found[:, 0] * middle).sum(dim=(1, 2)) < found.sum(dim=(1, 2, 3)) / 2).nonzero()[:, 0]
         if not len(astray):
             break
         maps = None if region_maps is None else region_maps[astray.to(region_maps.device)]
-        found[astray] = masks_of.sample(len(astray), size, area, generator, maps)
+        found[astray] = masks_of.sample(len(astray), size, area, generator, maps, FEATURES)
     return found
 
 

@@ -46,7 +46,7 @@ class LaMaSettings:
     patch_layers: int = 3
     steps: int = 1500
     batch_size: int = 16
-    lr: float = 1e-3
+    lr: float = 2e-3
     lr_discriminator: float = 5e-4
     ema: float = 0.99
     mask_area: tuple[float, float] = (0.05, 0.35)
@@ -198,10 +198,11 @@ def _train(
         networks["film"].watch(networks["generator"], *watched)
         return generator_loss(networks["discriminator"], perceptual, real, painted, masks, weights)
 
-    rates = {"schedule": "linear_half", "betas": (0.0, 0.99)}
-    phases = [Phase(paint, "generator", "g_loss", lr=settings.lr, **rates)]
+    # Momentum helps the generator, which mostly regresses (measured), and harms the discriminator's side of the game.
+    phases = [Phase(paint, "generator", "g_loss", lr=settings.lr, betas=(0.9, 0.99), schedule="linear_half")]
     if weights.adversarial or weights.matching:
-        phases.insert(0, Phase(judge, "discriminator", "d_loss", lr=settings.lr_discriminator, **rates))
+        slow = {"lr": settings.lr_discriminator, "betas": (0.0, 0.99), "schedule": "linear_half"}
+        phases.insert(0, Phase(judge, "discriminator", "d_loss", **slow))
     history = training.fit(
         {"generator": trained.generator, "discriminator": trained.discriminator, "film": trained.film},
         phases,

@@ -183,7 +183,7 @@ class LaMa(nn.Module):
         stem = self.stem(torch.cat(seen, dim=1))
         up = self.up(self.body(self.down(stem)))
         painted = self.head(torch.cat([up, stem], dim=1)).to(images.dtype)
-        return 2 * torch.sigmoid(painted + (1 - masks) * torch.logit(known, eps=0.01)) - 1
+        return 2 * torch.sigmoid(painted) - 1
 
     def settings(self) -> dict:
         return asdict(self.config)
