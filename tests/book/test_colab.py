@@ -1,7 +1,8 @@
 """The set-up cell on a simulated Colab: Python with its own torch, a clone in place of the public address, no network.
 
 Every package is a stand-in wheel, so that what pip decides is seen without downloading anything. One of them, the
-newest open_clip, asks for a newer torch than Colab has: the drift that breaks first cells.
+newest open_clip, asks for a newer torch than Colab has: the drift that breaks first cells. Another is not on Colab, and
+the book has it pinned.
 """
 
 import http.server
@@ -82,6 +83,8 @@ class Colab:
         wheel(self.wheels, "torch", "2.14.1")
         wheel(self.wheels, "torchvision", "0.29.1", ("torch==2.14.1",))
         wheel(self.wheels, "open-clip-torch", "100.0", ("torch>=2.12",))
+        for version in ("1.0", "2.0"):
+            wheel(self.wheels, "Mlxtend-Stand_In", version)
 
     def repository(self) -> tuple[str, str]:
         """A repository with two commits of the package; returns both."""
@@ -89,8 +92,15 @@ class Colab:
         package.mkdir(parents=True)
         (self.origin / "book").mkdir()
         (self.origin / "book" / "profiles.yaml").touch()
-        for file in ("pyproject.toml", "README.md", "LICENSE"):
+        for file in ("README.md", "LICENSE"):
             (self.origin / file).write_bytes((root() / file).read_bytes())
+        project = (root() / "pyproject.toml").read_text()
+        assert "dependencies = [\n" in project
+        (self.origin / "pyproject.toml").write_text(
+            project.replace("dependencies = [\n", 'dependencies = [\n    "mlxtend-stand-in",\n', 1)
+        )
+        # The book's own versions: Colab has another torch, and lacks the other one.
+        (self.origin / "constraints.txt").write_text("torch==2.14.1\nmlxtend_stand.in==1.0\n")
         commits = []
         git = ["git", "-C", self.origin, "-c", "user.name=test", "-c", "user.email=test@example.org"]
         subprocess.run([*git, "init", "--quiet", "--initial-branch=main"], check=True)
@@ -125,7 +135,8 @@ class Colab:
             cell = cell.replace(there, here)
         report = """
 import json, fakebook
-found = {name: metadata.version(name) for name in ("torch", "torchvision", "numpy", "open-clip-torch")}
+names = ("torch", "torchvision", "numpy", "open-clip-torch", "mlxtend-stand-in")
+found = {name: metadata.version(name) for name in names}
 print(json.dumps({**found, "state": fakebook.state, "file": fakebook.__file__, "folder": str(Path.cwd())}))
 """
         environment = {
@@ -174,13 +185,20 @@ def test_the_page_s_revision_is_installed_and_torch_stays(colab, cell):
     assert (session["torch"], session["torchvision"], session["numpy"]) == (COLAB_TORCH, "0.26.0+cu128", "2.0.2")
     assert torch_files == {path: path.stat().st_mtime_ns for path in colab.site.glob("torch*/*")}
     assert session["open-clip-torch"] == "99.0"
+    assert session["mlxtend-stand-in"] == "1.0"
     assert colab.printed == ""
 
 
 def test_without_the_constraint_torch_would_be_replaced(colab, cell):
-    careless = cell.replace('"--constraint", "/content/kept.txt", ', "")
+    careless = cell.replace('"--constraint", limits, ', "")
     assert careless != cell
     assert colab.run(careless, opened_from(colab.first))["torch"] == "2.14.1"
+
+
+def test_where_the_book_s_versions_no_longer_fit_newer_ones_are_taken(colab, cell):
+    (colab.wheels / "Mlxtend_Stand_In-1.0-py3-none-any.whl").unlink()
+    session = colab.run(cell, opened_from(colab.first))
+    assert (session["mlxtend-stand-in"], session["torch"]) == ("2.0", COLAB_TORCH)
 
 
 def test_a_copy_of_unknown_origin_takes_the_newest_and_says_so(colab, cell):

@@ -247,11 +247,17 @@ if importlib.util.find_spec("google") and importlib.util.find_spec("google.colab
     home.mkdir(exist_ok=True)
     for step in (["init"], ["fetch", "--depth=1", url, revision], ["checkout", "FETCH_HEAD"]):
         subprocess.run(["git", "-C", home, *step, "--quiet"], check=True)
-    names = "@KEPT@".split()
-    kept = [f"{found.name}=={found.version}\\n" for found in metadata.distributions() if found.name.lower() in names]
-    Path("/content/kept.txt").write_text("".join(kept))
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", "/content/kept.txt", "--editable", home]
-    subprocess.run(pip, check=True)
+    found = {re.sub("[-_.]+", "-", d.name).lower(): d.version for d in metadata.distributions()}
+    keep = "@KEPT@".split()
+    kept = [f"{name}=={found[name]}" for name in keep if name in found]
+    pins = (home / "constraints.txt").read_text().splitlines()
+    pins = [pin for pin in pins if re.sub("[-_.]+", "-", pin.split("==")[0]).lower() not in found]
+    limits = Path("/content/constraints.txt")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", limits, "--editable", home]
+    for versions in (kept + pins, kept):  # what is missing comes as the book has it or, if that fails, as it fits
+        limits.write_text("\\n".join(versions))
+        if subprocess.run(pip, check=versions is kept).returncode == 0:
+            break
     sys.path.insert(0, str(home / "src"))
     os.chdir(home / "book")
 """
