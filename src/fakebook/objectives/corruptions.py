@@ -1,45 +1,16 @@
-"""Reconstruction losses, and the corruptions that turn an autoencoder into a restorer.
+"""Corruptions: what turns an autoencoder into a restorer.
 
-A corruption is a function ``corrupt(x, rng) -> x̃`` of images (B, C, H, W) and a ``torch.Generator`` on their device.
+A corruption is a function ``corrupt(x, rng) -> x̃`` of images (B, C, H, W) and a ``torch.Generator`` on their device. The
+denoising autoencoder is shown x̃ and asked for x [Vincent et al. 2008].
 """
 
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 Corruption = Callable[[Tensor, torch.Generator], Tensor]
-Loss = Callable[[nn.Module, Tensor, torch.Generator], tuple[Tensor, dict[str, Tensor]]]
-
-
-def squared_error(network: nn.Module, x: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """(d(e(x)) - x)², unreduced: the plain autoencoder, which is asked for its own input."""
-    return (network(x) - x).square(), {}
-
-
-def denoising(corrupt: Corruption) -> Loss:
-    """(d(e(x̃)) - x)² with x̃ = corrupt(x) [Vincent et al. 2008, equation 5, with squared error].
-
-    The network sees the corrupted image and is asked for the clean one.
-    """
-
-    def loss(network: nn.Module, x: Tensor, rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        return (network(corrupt(x, rng)) - x).square(), {}
-
-    return loss
-
-
-def twin_error(network: nn.Module, batch: tuple[Tensor, ...], rng: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """The face swap's loss: each person's (distorted) faces through the shared encoder and that person's own decoder.
-
-    ``batch`` holds, for each person in turn, the faces (B, C, H, W); ``network`` is a ``TwinAutoencoder``. The
-    distortion, a small shift, rotation and zoom that the decoder has to undo, keeps the encoder from passing the person
-    on through where exactly their features lie.
-    """
-    distorted = [jitter(x, rng, angle=0.0, shift=0.06, zoom=0.06) for x in batch]
-    errors = [(out - x).square() for out, x in zip(network(torch.stack(distorted)), batch, strict=True)]
-    return torch.stack(errors), {}
 
 
 def gaussian_noise(sigma: float) -> Corruption:
