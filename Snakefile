@@ -42,6 +42,13 @@ def files(patterns, data):
     return [pattern.format(profile=PROFILE, data=data) for pattern in patterns]
 
 
+def named(chapter):
+    """The tables of book/ that the notebook names; of the profiles its own block is enough (a parameter, below)."""
+    text = run.notebook(chapter).read_text()
+    tables = sorted((paths.root() / "book").glob("*.yaml"))
+    return [source(path) for path in tables if path.name in text and path.name != "profiles.yaml"]
+
+
 def outputs(chapter, data):
     name = run.run_name(chapter, data)
     return [f"executed/{PROFILE}/{name}.ipynb", f"results/{PROFILE}/{name}/run.json"]
@@ -84,6 +91,7 @@ for chapter in sorted(set().union(*map(needed, CHOSEN))):
             input:
                 source(run.notebook(chapter)),
                 [source(path) for path in code.sources(code.imports_of_notebook(run.notebook(chapter))).values()],
+                named(chapter),
                 source(paths.root() / "constraints.txt"),
                 files(READS.get(chapter, []), data),
             params:

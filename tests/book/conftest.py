@@ -97,7 +97,8 @@ def new_checkout(root: Path) -> Checkout:
     checkout = Checkout(root, root / "_build")
     checkout.chapter("02_autoencoders", "# squeeze\nfrom fakebook import beta\nprint(profile, seed, beta.value())")
     checkout.chapter("11_forgers", FORGE, data=True)
-    checkout.chapter("12_detectives", "# detect\nprint(data)", data=True)
+    checkout.chapter("12_detectives", "# detect\nTABLE = 'published.yaml'\nprint(data)", data=True)
+    (root / "book" / "published.yaml").write_text("a: 1\n")
     return checkout
 
 

@@ -65,7 +65,8 @@ def test_form(chapter):
     text = "\n".join(cell.source for cell in book.cells)
     assert f'open_chapter("{chapter}"' in text
     assert programs[-1].source.strip().endswith("results.footer()")
-    assert len(re.findall(r"^check\(", text, re.MULTILINE)) >= 3, "at least three exercises that answer"
+    exercises = [cell for cell in programs if re.search(r"^answer = \.\.\.", cell.source, re.MULTILINE)]
+    assert sum("check(" in cell.source for cell in exercises) >= 3, "at least three exercises that answer"
     assert text.count("<details>") >= 3 and text.count("<details>") == text.count("</details>")
     assert re.findall(r"<details>(?!\n)|(?<!\n\n)</details>", text) == [], "blank lines around what is folded"
     assert code.imports_of_notebook(path)
@@ -75,10 +76,12 @@ def test_form(chapter):
 def test_every_profile_knows_the_chapter(chapter):
     for profile in profiles.names():
         for data in ("faces", "photos") if takes_data(chapter) else (None,):
-            assert profiles.settings(profile, chapter, data).get("minutes"), f"{profile} has no budget for {chapter}"
+            settings = profiles.settings(profile, chapter, data)
+            # Days on several GPUs have no budget.
+            assert profile == "paper" or settings.minutes > 0
 
 
-@pytest.mark.parametrize(("chapter", "data"), runs())
+@pytest.mark.parametrize(("chapter", "data"), list(runs()))
 def test_a_run_and_what_it_leaves(smoke_book, chapter, data):
     name = run.run_name(chapter, data)
     failed = smoke_book.build / "failures" / f"{name}.txt"

@@ -127,6 +127,11 @@ def test_pinned_versions_and_seed_rerun_everything(book):
     assert would_run(book, config=["seed=1"]) == ALL
 
 
+def test_a_table_that_a_chapter_names_reruns_it(book):
+    with changed(book.root / "book" / "published.yaml", lambda text: text + "b: 2\n"):
+        assert would_run(book) == DETECTIVES
+
+
 def test_other_photographs_rerun_the_runs_on_photographs(book):
     with changed(book.photos / "a.png", lambda text: text + "!"):
         assert would_run(book) == ON_PHOTOS

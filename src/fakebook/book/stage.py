@@ -199,7 +199,7 @@ def runtimes(profile: str, chapter: str, data: str | None) -> str:
     parts = []
     for name in profiles.names():
         try:
-            budget = profiles.settings(name, chapter, data).get("minutes")
+            budget = profiles.settings(name, chapter, data).plain().get("minutes")
         except UserError:  # the profile has no entry for this chapter
             continue
         kept = paths.build() / "results" / name / run.run_name(chapter, data) / "run.json"
