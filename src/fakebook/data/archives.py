@@ -139,7 +139,8 @@ def _tar_members(archive: Path) -> Iterator[tuple[str, int | None, IO[bytes] | N
                 raise UserError(f"{archive} holds a link or a device, {member.name}: do not use it")
         # A tar ends with blocks of zeros; the module takes a file that is cut between two members for a whole one.
         opened.fileobj.seek(opened.offset)
-        if opened.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        # Reading on brings the decompressor to its own end, where it checks that nothing is missing.
+        if opened.fileobj.read(PIECE)[: tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
             raise EOFError("the end of the archive is missing")
 
 

@@ -17,7 +17,7 @@ from fakebook.errors import UserError
 from fakebook.files import atomic, explained
 
 TIMEOUT = 30  # seconds without a byte
-PIECE = 2**18
+PIECE = 2**16
 
 
 def cache() -> Path:
@@ -148,7 +148,7 @@ def _download(entry: Entry, file: File, expected: str | None, progress: bool) ->
     offline = "; without a network, give the photographs as a folder: `make book PHOTOS=folder`" if doi else ""
     raise UserError(
         f"{file.path} of {entry.name} could not be fetched from {', '.join(tried)}: "
-        f"check the network, or put the file at {path}{offline}"
+        f"check the network and run it again to go on, or put the file at {path}{offline}"
     )
 
 
