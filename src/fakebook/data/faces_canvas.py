@@ -189,7 +189,9 @@ def grain(seed: Tensor, count: int) -> Tensor:
 def only(paint, c: Canvas, p: Sheet, chosen: Tensor) -> None:
     """paint(canvas, numbers) on those pictures of a batch for which `chosen` (B,) is true."""
     which = chosen.nonzero().flatten()
-    if len(which):
+    if len(which) == len(chosen):
+        paint(c, p)
+    elif len(which):
         part = c.pick(which)
         paint(part, p.pick(which))
         c.image[which], c.label[which] = part.image, part.label

@@ -41,19 +41,12 @@ def _article(words: str) -> str:
 
 def caption(factors: dict[str, Tensor]) -> list[str]:
     """One English sentence a picture, naming skin, hair, beard, expression, pose, what is worn, and the place."""
-    return [
-        _sentence({name: values[i] for name, values in rows.items()})
-        for rows in [_rows(factors)]
-        for i in range(check(factors))
-    ]
-
-
-def _rows(factors: dict[str, Tensor]) -> dict[str, list]:
+    batch = check(factors)
     rows = {}
     for name, factor in FACTORS.items():
         values = factors[name].tolist()
         rows[name] = [factor.values[v] for v in values] if factor.kind == "discrete" else values
-    return rows
+    return [_sentence({name: values[i] for name, values in rows.items()}) for i in range(batch)]
 
 
 def _sentence(f: dict) -> str:

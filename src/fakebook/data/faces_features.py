@@ -146,6 +146,6 @@ def _beard(c: Canvas, p: Sheet) -> None:
     soft_edge = p.px * 1.5 + 0.022
     silhouette = soft(c.head - 0.028 * (opacity > 0.5) - 0.008 * hairs, p.px * 1.5)
     alpha = soft(shape - 0.010 * hairs, soft_edge) * opacity * silhouette
-    alpha = alpha * (0.9 + 0.16 * hairs * (1.4 - opacity)).clamp_(0, 1)
-    tone = (0.34 + 0.45 * c.tone + 0.10 * hairs).clamp_(0, 1.2)
+    alpha = alpha * (0.96 + 0.22 * hairs * (1.15 - opacity)).clamp_(0, 1)
+    tone = (0.34 + 0.45 * c.tone + 0.07 * hairs).clamp_(0, 1.2)
     c.shade(alpha, tone, p.hair * 0.55 * p.shadow + 0.002, p.hair * 0.95 * p.light, "beard")

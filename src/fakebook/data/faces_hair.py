@@ -54,16 +54,17 @@ def outline(c: Canvas, p: Sheet) -> None:
     sheen = down + 0.07 * strands
     band = hump(sheen + 0.36 + 0.10 * p.curl * curls, 0.20) + 0.5 * hump(sheen - 0.25, 0.22)
     tone = 0.20 + 0.45 * facing + 0.09 * strands + p.curl * (0.24 - 0.34 * curls.abs())
+    shape = shape - 0.006 * (1 - p.curl) * strands
     c.fields.update(hair_shape=shape, strands=strands, hair_tone=tone, hair_band=band * (0.4 + 0.6 * dome))
 
 
 def _ends(c: Canvas, p: Sheet) -> Tensor:
-    return soft(c.hy - p.length - 0.035 * c.strands - 0.02, p.px * 2) * p.hair_alpha
+    return soft(c.hy - p.length - 0.035 * (1 - 0.75 * p.curl) * c.strands - 0.02, p.px * 2) * p.hair_alpha
 
 
 def back(c: Canvas, p: Sheet) -> None:
     """The hair behind head and neck, and the bun on top."""
-    alpha = soft(c.hair_shape - 0.006 * c.strands, p.px * 1.4) * _ends(c, p)
+    alpha = soft(c.hair_shape, p.px * 1.4) * _ends(c, p)
     c.shade(alpha, (c.hair_tone * 0.55).clamp_(0, 1), p.hair_dark, p.hair_light, "hair")
     only(_bun, c, p, (p.bun > 0).flatten())
 
@@ -94,11 +95,13 @@ def front(c: Canvas, p: Sheet) -> None:
     )
     stubble = (p.hair_alpha < 1).float()
     edge = p.px * 1.4 + 0.03 * stubble
-    alpha = soft(torch.maximum(-window + lock, c.hair_shape - 0.006 * c.strands), edge) * _ends(c, p)
+    alpha = soft(torch.maximum(-window + lock, c.hair_shape), edge) * _ends(c, p)
     alpha = alpha * (1 + stubble * 0.12 * c.strands).clamp_(0, 1)
     depth = smoothstep(window, 0.0, 0.12)
     tone = c.hair_tone * (0.62 + 0.38 * depth) + 0.30 * c.hair_band * (1 - stubble)
     c.shade(alpha, tone.clamp_(0, 1.25), p.hair_dark, p.hair_light, "hair")
+    gloss = alpha * c.hair_band * (0.035 + 0.015 * c.strands) * (1 - stubble)
+    c.image.addcmul_(gloss.clamp_(min=0)[:, None], p.light)
 
 
 # Outward dome, Y of the edge, half width and half height of the brim, how far the brim reaches out when turned, ribs.
@@ -173,7 +176,7 @@ def _glasses(c: Canvas, p: Sheet) -> None:
     pane = soft(lens, p.px)
     slope = x * 0.7 + y
     glare = soft((slope + 0.03 * torch.sign(x)).abs() - 0.022, 0.03) + 0.6 * soft((slope - 0.045).abs() - 0.006, 0.02)
-    dark = (tint > 0.5) * (0.84 + 0.14 * smoothstep(-y, -0.1, 0.12))
+    dark = (tint > 0.5) * (0.95 + 0.04 * smoothstep(-y, -0.1, 0.12))
     c.paint(pane * dark, row[:, 5:, None, None] * 0.8 + 0.004, "glasses")
     c.paint(pane * glare * (0.10 + 0.12 * tint), light.expand(-1, 3, -1, -1))
     bridge = torch.maximum((y + 0.028 - 0.6 * x * x).abs() - frame * 0.9, ax - p.eye_x + wide - 0.004)

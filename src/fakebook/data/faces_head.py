@@ -72,7 +72,7 @@ def to_picture(p: Sheet, X: Tensor, Y: Tensor, lift: Tensor | float = 0.0) -> tu
 def prepare(p: Sheet) -> None:
     """Numbers of each face that several painters need: colours, light, positions of the features."""
     device = p.yaw.device
-    p.scale = 1.06 * p.zoom
+    p.scale = 1.12 * p.zoom
     p.sin_yaw, p.cos_yaw = torch.sin(p.yaw), torch.cos(p.yaw)
     p.sin_pitch, p.cos_pitch = torch.sin(p.pitch), torch.cos(p.pitch)
     lx, ly, lz = 0.85 * p.light_x, -(0.15 + 0.6 * p.light_y), torch.full_like(p.light_x, 0.8)
@@ -86,7 +86,7 @@ def prepare(p: Sheet) -> None:
     p.shadow = torch.cat([shade * 1.1, shade * (0.98 - 0.02 * warm), shade * (1.0 - 0.08 * warm)], 1)
     under = p.undertone[:, None]
     p.skin = ramp(p.skin_tone, colour(*SKIN, device=device)) * torch.cat(
-        [1 + 0.0 * under, 1 + 0.035 * under, 1 - 0.09 * under], 1
+        [1 + 0.0 * under, 1 + 0.05 * under, 1 - 0.15 * under], 1
     )
     p.skin_light = p.skin * p.light
     p.skin_dark = p.skin * p.shadow * torch.tensor([1.12, 0.86, 0.80], device=device)[:, None, None]
@@ -134,7 +134,8 @@ def neck(c: Canvas, p: Sheet) -> None:
     tone = 0.62 * (nx * p.lx + (1 - nx * nx).clamp_(min=0).sqrt_() * p.lz) + 0.18
     tone = tone * (1 - 0.85 * under_chin) + 0.03 * c.pores
     tone = tone - 0.12 * hump(x.abs() - 0.10 - 0.25 * (0.85 - c.by), 0.035)
-    alpha = soft(x.abs() - wide, p.px) * soft(0.2 - c.by, p.px)
+    slope = torch.maximum(0.725 + 0.20 * c.bx * c.bx - c.by, c.bx.abs() - 0.3)  # where it runs into the shoulders
+    alpha = soft(torch.minimum(torch.maximum(x.abs() - wide, 0.2 - c.by), slope), p.px)
     c.shade(alpha, tone.clamp_(0, 1.1), p.skin_dark, p.skin_light, "skin")
 
 
@@ -206,5 +207,5 @@ def skin(c: Canvas, p: Sheet) -> None:
     c.paint((spots * where * p.freckles * alpha).clamp_(0, 0.8), p.skin_dark * 1.25)
     half = ((p.lz + 1) * 0.5).sqrt()
     gloss = (across + ahead * (p.lz + 1)) * fall / (2 * half)
-    gloss = power32(gloss.clamp_(0, 1)) * (0.10 + 0.10 * p.light_contrast) * (1 + 0.25 * c.pores)
-    c.image.addcmul_(gloss.mul_(alpha).clamp_(min=0)[:, None], p.light)
+    gloss = power32(gloss.clamp_(0, 1)) * (0.07 + 0.09 * p.light_contrast) * (1 + 0.15 * c.pores)
+    c.image.addcmul_(gloss.mul_(alpha).clamp_(min=0)[:, None], 0.4 * p.light + 0.6 * p.skin_light)
