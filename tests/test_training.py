@@ -255,6 +255,22 @@ def test_every_leaves_gaps_in_the_history():
     assert list(frame["forge"].isna()) == [False, True, False, True, False] and not frame["judge"].isna().any()
 
 
+def test_watching_changes_nothing():
+    """In eval mode, without gradients or autocast, and with random numbers of its own."""
+    seen, images = [], seeded(4, 3, 8, 8)
+
+    def watch(done, networks):
+        assert not torch.is_grad_enabled() and not networks["g"].training and not networks["g"][1].training
+        torch.rand(5)
+        seen.append((done, networks["g"](images).dtype, (images[0, 0] @ images[0, 0]).dtype))
+
+    watched, plain = gan(), gan()
+    train_gan(plain, gan_phases(), precision="bf16-mixed")
+    train_gan(watched, gan_phases(), precision="bf16-mixed", watch=watch, watch_every=5)
+    assert seen == [(done, torch.float32, torch.float32) for done in (5, 10, 12)]
+    assert_same(watched, plain)
+
+
 # ---- stop and resume
 
 
@@ -468,7 +484,8 @@ def test_pick():
     [
         ({"steps": 0}, "steps is 0"),
         ({"batch_size": 0}, "batch_size is 0"),
-        ({"every": 0}, "every is 0"),
+        ({"every": 0}, "^every is 0"),
+        ({"watch_every": 0}, "watch_every is 0"),
         ({"ema": 1.0}, "ema is 1.0"),
         ({"clip": 0}, "clip is 0"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown"),

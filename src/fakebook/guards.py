@@ -69,3 +69,17 @@ def undone(learned: Sequence[nn.Parameter]) -> Iterator[None]:
         for parameter in learned:
             parameter.requires_grad_(True)
             parameter.grad = None
+
+
+@contextlib.contextmanager
+def looking(networks: Iterable[nn.Module]) -> Iterator[None]:
+    """Eval mode and no gradients in here; behind it every module is in the mode in which it was."""
+    modes = [(module, module.training) for network in networks for module in network.modules()]
+    try:
+        for module, _ in modes:
+            module.training = False
+        with torch.no_grad():
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode

@@ -20,7 +20,7 @@ from fakebook.batches import Batches, Data, derived_seed
 from fakebook.checkpoint import Checkpoint
 from fakebook.ema import EMA
 from fakebook.errors import UserError
-from fakebook.guards import float_outputs, late_interrupt, private_rng, undone
+from fakebook.guards import float_outputs, late_interrupt, looking, private_rng, undone
 from fakebook.progress import Progress
 from fakebook.record import NonFiniteError, Record
 
@@ -105,6 +105,8 @@ def fit(
     clip: float | None = 1.0,
     checkpoint: str | Path | None = None,
     every: int = 500,
+    watch: Callable[[int, Any], None] | None = None,
+    watch_every: int = 100,
     progress: bool = True,
     title: str = "",
 ) -> History:
@@ -128,21 +130,24 @@ def fit(
         clip: the largest norm of a phase's gradient, or None.
         checkpoint: a file ``….safetensors`` written every ``every`` steps, on Ctrl-C and at the end; when it is
             there at the start, the training goes on from it.
+        watch: ``watch(steps done, networks)`` is called every ``watch_every`` steps and at the end, to validate or to
+            draw: without gradients, in full precision, all networks in eval mode; what it draws at random changes
+            nothing. What it must remember across an interruption belongs in buffers of one of ``networks``.
         progress: show one line with the named losses.
 
     Returns:
         The History; its losses are those of this process.
 
     Raises:
-        NonFiniteError: a loss, or its gradient, is not finite; with the step and the name. Checked in every step on
-            the CPU, before the weights change; every 25 steps on a GPU, where looking is slow.
+        NonFiniteError: a loss, or a gradient to be clipped, is not finite; with the step and the name. Checked in
+            every step on the CPU, before the weights change; every 25 steps on a GPU, where looking is slow.
         UserError: empty data, steps < 1 and other bad arguments; a checkpoint of another training.
         KeyboardInterrupt: on Ctrl-C, after the step is done and the checkpoint written.
     """
     single = isinstance(networks, nn.Module)
     named = {"network": networks} if single else dict(networks)
     phases = [phases] if isinstance(phases, Phase) else list(phases)
-    _check(named, phases, data, steps, batch_size, ema, clip, precision, every, checkpoint)
+    _check(named, phases, data, steps, batch_size, ema, clip, precision, every, watch_every, checkpoint)
     device = devices.pick(device)
     if precision == "auto":
         precision = devices.precision(device) if _is_large(named) else "32-true"
@@ -236,6 +241,9 @@ def fit(
                     optimiser.zero_grad(set_to_none=True)
                 if averages:
                     averages.update()
+                if watch is not None and ((step + 1) % watch_every == 0 or step + 1 == steps):
+                    with looking(named.values()):
+                        watch(step + 1, networks)
                 bar.step(record.text)
                 if checkpoint is not None and step + 1 < steps and (interrupts or (step + 1) % every == 0):
                     save(step + 1)
@@ -290,7 +298,7 @@ def _is_large(named: Mapping[str, nn.Module]) -> bool:
     return sum(p.numel() for network in named.values() for p in network.parameters()) >= 100_000
 
 
-def _check(named, phases, data, steps, batch_size, ema, clip, precision, every, checkpoint) -> None:
+def _check(named, phases, data, steps, batch_size, ema, clip, precision, every, watch_every, checkpoint) -> None:
     def wrong(condition: bool, message: str) -> None:
         if condition:
             raise UserError(message)
@@ -298,6 +306,7 @@ def _check(named, phases, data, steps, batch_size, ema, clip, precision, every, 
     wrong(steps < 1, f"steps is {steps}: a training has at least 1")
     wrong(batch_size < 1, f"batch_size is {batch_size}: a batch has at least 1 sample")
     wrong(every < 1, f"every is {every}: steps between checkpoints, at least 1")
+    wrong(watch_every < 1, f"watch_every is {watch_every}: steps between looks, at least 1")
     wrong(ema is not None and not 0 < ema < 1, f"ema is {ema}: the decay lies between 0 and 1, or is None")
     wrong(clip is not None and not clip > 0, f"clip is {clip}: the largest norm of a gradient is above 0, or None")
     known = ("auto", *devices.PRECISIONS)
