@@ -41,6 +41,7 @@ def test_by_hand():
 def test_resamples_keep_the_classes_or_the_groups():
     labels = np.array([0] * 30 + [1] * 20)
     weights = d.resamples(labels, draws=50)
+    assert weights.shape == (51, 50) and (weights[0] == 1).all()
     assert (weights[:, :30].sum(1) == 30).all() and (weights[:, 30:].sum(1) == 20).all()
     groups = np.r_[np.arange(30), np.arange(20)]  # 20 photographs have a forgery
     paired = d.resamples(labels, draws=50, groups=groups)
@@ -89,6 +90,12 @@ def test_prevalence():
     assert d.at_prevalence(labels, scores, 1 / 11) == pytest.approx(d.average_precision(*copied), abs=1e-12)
     with pytest.raises(ValueError, match="between 0 and 1"):
         d.at_prevalence(labels, scores, 1.0)
+
+
+def test_accuracy_of_several_classes():
+    labels, predicted = [0, 1, 2, 2], [0, 1, 1, 2]
+    assert d.bootstrap(labels, predicted, metric=d.weighted_accuracy).value == 0.75
+    np.testing.assert_allclose(d.weighted_accuracy(labels, predicted, [[1, 0, 3, 0], [0, 0, 0, 2]]), [0.25, 1])
 
 
 def test_bad_input():

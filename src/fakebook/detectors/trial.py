@@ -7,13 +7,16 @@ embeddings of them.
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fakebook.data import dolos, fetch, manifest
 from fakebook.data.dolos import Dolos
 from fakebook.errors import UserError
+from fakebook.metrics.detection import resamples, weighted_average_precision
 
 Kinds = Mapping[str, Tensor]
 
@@ -31,6 +34,21 @@ class Part:
         for kind in kinds:
             digest.update(kind.encode() + self.images[kind].contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def tree(data: str, forged: Path) -> Dolos:
+    """The data set that was forged from ``data`` into the folder ``forged``; for ``"dolos"``, the public one, fetched.
+
+    Raises:
+        UserError: nothing was forged yet, or it was interrupted.
+    """
+    if data == "dolos":
+        entry = manifest.load().entry("dolos")
+        fetch.fetch(entry)
+        return Dolos(fetch.unpacked(entry, entry.files[0]) / "wacv_data", "celebahq")
+    if dolos.report(forged) is None:
+        raise UserError(f"{forged} holds no finished forged data set: run chapter 11 on {data} with this profile first")
+    return Dolos(forged, data)
 
 
 def read(tree: Dolos, split: str, forgers: Sequence[str], limit: int | None = None, seed: int = 0) -> Part:
@@ -74,6 +92,34 @@ def attribution(kinds: Kinds) -> tuple[Tensor, Tensor]:
     """Which kind: rows of all kinds, and labels int64 in the order of ``kinds`` (0 is real)."""
     return torch.cat(list(kinds.values())), torch.cat(
         [torch.full((len(rows),), label) for label, rows in enumerate(kinds.values())]
+    )
+
+
+def cross(
+    runs: Mapping[str, Sequence[Mapping[str, Tensor]]], names: Sequence[str], draws: int = 1000, seed: int = 0
+) -> np.ndarray:
+    """Average precision of each detector on each forger, on resampled photographs, (S, F, F, 1 + ``draws``).
+
+    Args:
+        runs: forger trained on → for each of S trainings, kind → scores (N,) of the test photographs.
+        names: (N,) of the photographs: what is resampled, real image and forgeries together.
+
+    Returns:
+        axes: training, trained on, tested on (both in the order of ``runs``), resample; resample 0 is all photographs
+        once. ``metrics.detection.interval`` sums up any cell, or a mean of cells.
+    """
+    forgers = list(runs)
+    labels, groups = np.repeat([0, 1], len(names)), np.tile(np.asarray(names), 2)
+    weights = resamples(labels, draws, seed, groups)
+    trainings = range(len(runs[forgers[0]]))
+    return np.array(
+        [
+            [
+                [weighted_average_precision(*outcome(runs[trained][s], tested), weights) for tested in forgers]
+                for trained in forgers
+            ]
+            for s in trainings
+        ]
     )
 
 

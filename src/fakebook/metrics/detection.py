@@ -91,8 +91,14 @@ class Interval:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
+def weighted_accuracy(labels: ArrayLike, predicted: ArrayLike, weights: ArrayLike) -> NDArray[np.float64]:
+    """The share of right predictions, (B,); any number of classes, and (N,) predicted classes instead of scores."""
+    weights = np.atleast_2d(np.asarray(weights, dtype=np.float64))
+    return weights @ (np.asarray(labels) == np.asarray(predicted)) / weights.sum(1)
+
+
 def resamples(labels: ArrayLike, draws: int = 1000, seed: int = 0, groups: ArrayLike | None = None) -> NDArray:
-    """Bootstrap weights (draws, N): how often each image is drawn, with replacement.
+    """Bootstrap weights (1 + draws, N): how often each image is drawn, with replacement. Row 0 is the sample itself.
 
     Without ``groups`` the draw is stratified: real images from the real ones, fakes from the fakes, as many as there
     are. With ``groups`` (N,) whole groups are drawn: a photograph and its forgery, or all images of a person, stand or
@@ -100,16 +106,28 @@ def resamples(labels: ArrayLike, draws: int = 1000, seed: int = 0, groups: Array
     """
     labels = np.asarray(labels)
     generator = np.random.default_rng(seed)
+    weights = np.ones((1 + draws, len(labels)))
     if groups is None:
-        weights = np.zeros((draws, len(labels)))
         for label in np.unique(labels):
             of_class = labels == label
             count = of_class.sum()
-            weights[:, of_class] = generator.multinomial(count, np.full(count, 1 / count), size=draws)
-        return weights
-    _, member = np.unique(np.asarray(groups), return_inverse=True)
-    count = member.max() + 1
-    return generator.multinomial(count, np.full(count, 1 / count), size=draws)[:, member].astype(np.float64)
+            weights[1:, of_class] = generator.multinomial(count, np.full(count, 1 / count), size=draws)
+    else:
+        _, member = np.unique(np.asarray(groups), return_inverse=True)
+        count = member.max() + 1
+        weights[1:] = generator.multinomial(count, np.full(count, 1 / count), size=draws)[:, member]
+    return weights
+
+
+def interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """Sum up a metric on resamples: (1 + B,) as ``resamples`` orders them, or (S, 1 + B) for S trainings.
+
+    With several trainings the value is their mean, and the percentile interval covers the choice of one of them as well
+    as that of the images.
+    """
+    values = np.atleast_2d(values)
+    low, high = np.nanquantile(values[:, 1:], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(values[:, 0].mean()), float(low), float(high))
 
 
 def bootstrap(
@@ -127,20 +145,18 @@ def bootstrap(
 
     Args:
         labels: (N,) 0 real, 1 fake.
-        scores: (N,), or (S, N) for S trainings of one detector: the value is then their mean, and the interval covers
-            the choice of a training as well as that of the images.
+        scores: (N,), or (S, N) for S trainings of one detector; see ``interval``.
         other: scores of another detector on the same images; the result is metric(scores) - metric(other). Both are
             computed on the same resamples: what makes an image hard for both cancels, so the interval is tighter than
             two separate ones would suggest.
         draws: the number of resamples.
         groups: (N,), what is drawn; see ``resamples``.
     """
-    weights = np.vstack([np.ones(len(np.asarray(labels))), resamples(labels, draws, seed, groups)])
+    weights = resamples(labels, draws, seed, groups)
     values = np.stack([metric(labels, run, weights) for run in np.atleast_2d(scores)])
     if other is not None:
         values = values - np.stack([metric(labels, run, weights) for run in np.atleast_2d(other)])
-    low, high = np.nanquantile(values[:, 1:], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(values[:, 0].mean()), float(low), float(high))
+    return interval(values, level)
 
 
 def at_prevalence(labels: ArrayLike, scores: ArrayLike, prevalence: float) -> float:
