@@ -19,7 +19,6 @@ help:
 	@echo "make test                    the tests, every chapter on the smallest profile among them"
 	@echo "make lint                    what ruff has to say of code and notebooks"
 	@echo "make sync                    write what repeats the address, the versions or the list of chapters"
-	@echo "make sync                    what is derived (environment, set-up cells, lists of chapters) from what it is derived from"
 	@echo "make serve                   the pages on http://127.0.0.1:$(PORT)"
 	@echo "make clean                   forget everything computed ($(BUILD)); $(VENV) stays"
 
@@ -38,14 +37,14 @@ lint: $(READY)
 sync: $(READY)
 	@$(RUN) -m fakebook.book.sync
 
-sync: $(READY)
-	@$(RUN) -m fakebook.book.sync
-
 serve: $(READY)
 	@test -f "$(BUILD)/html/index.html" || { echo "error: there are no pages yet: run make book" >&2; exit 1; }
 	$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory "$(BUILD)/html"
 
+# A folder that FAKEBOOK_BUILD names goes only if the book was built in it.
 clean:
+	@test "$(BUILD)" = _build || test ! -e "$(BUILD)" || test -d "$(BUILD)/.snakemake" || \
+		{ echo "error: no book was built in $(BUILD): it is left alone" >&2; exit 1; }
 	rm -rf "$(BUILD)"
 
 $(READY): pyproject.toml constraints.txt
