@@ -130,7 +130,14 @@ def test_the_same_photograph_in_two_splits(tree):
     with pytest.raises(UserError, match=r"the same picture, train-a\.png of split train .* \(there other\.bmp\)"):
         dolos.Dolos(root, "drawn").check_disjoint()
     (real / "test" / "other.bmp").rename(real / "test" / "train-b.bmp")
-    with pytest.raises(UserError, match="real image train-b of split train"):
+    with pytest.raises(UserError, match="photograph train-b of split train also stands in split test"):
+        dolos.Dolos(root, "drawn").check_disjoint()
+
+
+def test_a_forgery_in_another_split_than_its_photograph(tree):
+    root, made = tree
+    dolos.write_image(root, "drawn", "lama", "test", "train-a", made["train", "a"], torch.ones(1, 20, 20))
+    with pytest.raises(UserError, match="photograph train-a of split train also stands in split test"):
         dolos.Dolos(root, "drawn").check_disjoint()
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from fakebook import data
-from fakebook.data import fetch, fetched, imageset
+from fakebook.data import dolos, fetch, fetched, imageset
 from fakebook.errors import UserError
 
 
@@ -27,8 +27,8 @@ def test_mnist5k():
     digits = data.load("mnist5k")
     sound(digits, 5000, (1, 28, 28))
     assert digits.labels.bincount().tolist() == [500] * 10
-    # Against another set of digits, 8x8: what sets the mean of a class apart resembles its own class most. Chance is one
-    # of ten; 4, 7 and 9 are mixed up, since the two sets fill their frames differently.
+    # Against another set of digits, 8x8: what sets the mean of a class apart resembles its own class most.
+    # Chance is one of ten; 4, 7 and 9 are mixed up, since the two sets fill their frames differently.
     other = load_digits()
     small = imageset.resize(digits.images[..., 4:24, 4:24], 8)[:, 0]  # without the margin, which the others lack
     ours = torch.stack([small[digits.labels == k].mean(0).flatten() for k in range(10)])
@@ -182,6 +182,21 @@ def test_a_template_that_is_none(tmp_path):
         fetched.aligned(tmp_path / "a.png")
     (tmp_path / "a.tem").unlink()
     assert fetched.aligned(tmp_path / "a.png").shape == (3, 300, 300)
+
+
+def test_dolos(monkeypatch, tmp_path):
+    monkeypatch.setenv("FAKEBOOK_DATA", str(tmp_path))
+
+    def fetcher(entry):
+        for split in dolos.SPLITS:
+            top, image = fetch.folder(entry) / "dolos-data" / "wacv_data", torch.rand(3, 16, 16)
+            dolos.write_image(top, "celebahq", "real", split, split, image)
+            dolos.write_image(top, "celebahq", "ldm", split, split, image, torch.ones(1, 16, 16))
+
+    monkeypatch.setattr(fetch, "fetch", fetcher)
+    assert fetched.dolos(size=8).images("ldm", "test").shape == (1, 3, 8, 8)
+    with pytest.raises(UserError, match="no images called 'dolos'"):
+        data.load("dolos")
 
 
 def test_london(monkeypatch, tmp_path):

@@ -98,13 +98,18 @@ class Dolos:
         return kind != "real" and (self.top / "fake" / FOLDERS.get(kind, kind) / "images").is_dir()
 
     def check_disjoint(self) -> None:
-        """Make sure that no real photograph stands in two splits, by its name or by its pixels, and no forgery of one.
+        """Make sure that no photograph stands in two splits: by its pixels, and by its name, which its forgeries share.
+
+        A photograph in one split and a forgery of it in another is an error too.
 
         Raises:
             UserError: one does; it is named.
         """
-        for kind in ("real", *self.forgers):
-            check_unshared({split: self.names(kind, split) for split in self.splits}, f"{kind} image")
+        kinds = ["real", *filter(self.has_masks, self.forgers)]
+        check_unshared(
+            {split: sorted({name for kind in kinds for name in self.names(kind, split)}) for split in self.splits},
+            "photograph",
+        )
         pixels = {
             split: {hashes(photos.read(path)[None])[0]: path.name for path in self._files("real", split).values()}
             for split in self.splits

@@ -1,4 +1,4 @@
-"""Real faces that are downloaded: the London set, Labeled Faces in the Wild, the Olivetti faces."""
+"""Real faces that are downloaded: the London set, Labeled Faces in the Wild, the Olivetti faces, Dolos."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ from PIL import Image
 from torch import Tensor
 
 from fakebook.data import fetch, manifest, photos
+from fakebook.data.dolos import Dolos
 from fakebook.data.imageset import ImageSet, fingerprint, from_bytes, resize, to_bytes
 from fakebook.errors import UserError
 
@@ -43,6 +44,13 @@ def olivetti(size: int | None = None, limit: int | None = None, seed: int = 0) -
     images, identity = resize(images, size or images.shape[-1]), torch.from_numpy(faces.target).long()
     mark = fingerprint("olivetti", images, identity)
     return ImageSet("olivetti", entry.title, images, identity, mark, note="as published").limited(limit, seed)
+
+
+def dolos(source: str = "celebahq", size: int | None = None) -> Dolos:
+    """The public Dolos data set: ``source`` is celebahq or ffhq; see ``fakebook.data.dolos`` for what it gives."""
+    entry = manifest.load().entry("dolos")
+    fetch.fetch(entry)
+    return Dolos(fetch.unpacked(entry, entry.files[0]) / "wacv_data", source, size)
 
 
 def aligned(path: Path) -> Tensor:
