@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from fakebook import weights
+from fakebook import keep, weights
 from fakebook.training import Phase, fit
 
 
@@ -67,6 +67,12 @@ def in_each_process(folder: Path):
     except RuntimeError:
         pass
     train(3, folder / "two-resumed.safetensors", steps=5)
+    for _ in range(2):  # trained together, then loaded by both
+        keep.or_train("kept", {}, "data", Generator, keep_one, code="fakebook.training", device="cpu")
+
+
+def keep_one(model, checkpoint):
+    return fit(model, Phase(lambda n, x, rng: (n(x).square(), {})), torch.ones(4, 3, 8, 8), steps=2, batch_size=2)
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +81,10 @@ def folder(tmp_path_factory):
     # --standalone takes a free port on the loopback, and gloo is told to stay there.
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__, folder]
     environment = {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
+    environment["FAKEBOOK_BUILD"] = str(folder)
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr[-3000:]
+    (folder / "said").write_text(done.stdout)
     return folder
 
 
@@ -114,6 +122,13 @@ def test_two_processes_resume_exactly(folder):
     assert whole.keys() == resumed.keys()
     for name in whole:
         assert torch.equal(whole[name], resumed[name]), name
+
+
+def test_two_processes_keep_one_model(folder):
+    (path,) = (folder / "models").glob("*.safetensors")
+    said = (folder / "said").read_text().splitlines()
+    assert [line.split(" in ")[0] for line in said] == ["kept: trained", "kept: loaded, once trained"]
+    assert weights.load(path)[0].keys() == Generator().state_dict().keys()
 
 
 if __name__ == "__main__":

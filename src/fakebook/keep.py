@@ -1,9 +1,11 @@
 """Models that are trained once: kept by what they are made of, loaded by whoever needs them next."""
 
+import contextlib
 import functools
 import hashlib
 import inspect
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from filelock import FileLock
@@ -79,9 +80,7 @@ def or_train(
         raise UserError(f"the configuration of model {name!r} cannot be written as JSON: {error}") from error
     path = build_folder() / "models" / f"{name}-{key}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.parent / ".locks" / f"{path.stem}.lock")
-    Path(lock.lock_file).parent.mkdir(exist_ok=True)
-    with lock:
+    with _lock(path):
         model = build()
         kept = _load(model, path)
         if kept is None:
@@ -91,7 +90,8 @@ def or_train(
         column: kept.frame[column].dropna().iloc[-1] for column in kept.frame.columns.drop("step", errors="ignore")
     }
     said = "".join(f", {column} {value:.4g}" for column, value in losses.items())
-    print(f"{name}: {verb} {kept.seconds:.0f} s{said}")
+    if _process() == 0:
+        print(f"{name}: {verb} {kept.seconds:.0f} s{said}")
     model.kept = kept
     return model.to(pick(device)).eval()
 
@@ -103,7 +103,7 @@ def _load(model: nn.Module, path: Path) -> Kept | None:
         found = weights.load_into(model, path)
         # A value is None in steps in which its phase did not run.
         frame = pd.DataFrame({column: values for column, values in found["history"]})
-        return Kept(True, found["seconds"], frame.fillna(np.nan), path)
+        return Kept(True, found["seconds"], frame, path)
     except (UserError, KeyError) as error:
         # Its name says what it is made of, so what does not fit is damage and not another configuration.
         print(f"{path.name} cannot be used and is trained anew: {error}")
@@ -136,10 +136,27 @@ def _train(model: nn.Module, train: Callable, path: Path, made_of: Mapping[str, 
         for name in frame.drop(columns="step", errors="ignore")
     ]
     history = [("step", frame["step"].tolist()), *columns] if columns else []
-    weights.save(path, model, dict(made_of, seconds=seconds, history=history))
-    for left in path.parent.glob(f"{path.stem}.checkpoint*"):
-        left.unlink()
+    if _process() == 0:
+        weights.save(path, model, dict(made_of, seconds=seconds, history=history))
+        for left in path.parent.glob(f"{path.stem}.checkpoint*"):
+            left.unlink()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()  # nobody looks for the file before it is there
     return model, Kept(False, seconds, frame, path)
+
+
+def _process() -> int:
+    """The rank that torchrun gave to this process, 0 without torchrun."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
+def _lock(path: Path) -> contextlib.AbstractContextManager:
+    """Held by who trains the model. Not under torchrun, whose processes train it together and would wait for ever."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return contextlib.nullcontext()
+    locks = path.parent / ".locks"
+    locks.mkdir(exist_ok=True)
+    return FileLock(locks / f"{path.stem}.lock")
 
 
 def _code(code: str | Iterable[str] | None, *functions: Callable) -> list[str]:
