@@ -29,7 +29,7 @@ chapter: $(READY)
 	@$(RUN) -m fakebook.book.build --chapter "$(CH)" $(if $(PROFILE),--profile "$(PROFILE)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest --numprocesses $(CORES) --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -rs --numprocesses $(CORES) --dist loadfile $(ARGS)
 
 lint: $(READY)
 	@$(RUN) -m ruff check && $(RUN) -m ruff format --check

@@ -189,6 +189,34 @@ def test_bad_requests_are_one_line_and_run_nothing(checkout, tmp_path):
     assert not (checkout.build / "executed").exists()
 
 
+@pytest.mark.parametrize(
+    ("driver", "status", "devices", "torch_sees", "profile"),
+    [
+        (False, 0, 1, True, "cpu"),
+        (True, 1, 1, True, "cpu"),
+        (True, 0, 0, True, "cpu"),
+        (True, 0, 1, False, "cpu"),
+        (True, 0, 1, True, "gpu"),
+    ],
+)
+def test_the_profile_that_fits_the_machine(monkeypatch, driver, status, devices, torch_sees, profile):
+    class Driver:
+        def __init__(self, name):
+            if not driver:
+                raise OSError(name)
+
+        def cuInit(self, flags):
+            return status
+
+        def cuDeviceGetCount(self, count):
+            count._obj.value = devices
+            return 0
+
+    monkeypatch.setattr(build.ctypes, "CDLL", Driver)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: torch_sees)
+    assert build.default_profile() == profile
+
+
 def test_photographs_are_what_the_data_module_takes_for_them():
     assert build.PHOTOGRAPHS == photos.SUFFIXES
 

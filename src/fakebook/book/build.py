@@ -150,8 +150,9 @@ def main(arguments: list[str]) -> int:
     if not chosen.dry_run:
         took = run.clock(time.time() - started)
         if chosen.chapter:
-            kept = (paths.build() / "executed" / profile).glob(f"{chosen.chapter}*.ipynb")
-            print("\n".join(f"Executed in {took}: {path}" for path in sorted(kept)))
+            found = sorted((paths.build() / "executed" / profile).glob(f"{chosen.chapter}*.ipynb"))
+            kept = [path for path in found if "failed" not in path.name and (photos or "-photos" not in path.name)]
+            print("\n".join(f"Executed ({took}): {path}" for path in kept))
         else:
             print(f"The book ({profile}, {took}): {(paths.build() / 'html' / 'index.html').as_uri()}")
     return 0
