@@ -1,6 +1,6 @@
 """Corruptions: what turns an autoencoder into a restorer.
 
-A corruption is a function ``corrupt(x, rng) -> x̃`` of images (B, C, H, W) and a ``torch.Generator`` on their device. The
+A corruption is a function ``corrupt(x, rng) -> x̃`` of images (B, C, H, W) and a ``torch.Generator``. The
 denoising autoencoder is shown x̃ and asked for x [Vincent et al. 2008].
 """
 
