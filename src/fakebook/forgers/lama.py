@@ -186,23 +186,25 @@ def _train(
         mirrored = torch.rand(batch_size, 1, 1, 1, generator=rng) < 0.5
         return torch.where(mirrored, real.flip(-1), real), bank[torch.randint(len(bank), (batch_size,), generator=rng)]
 
-    def judge(networks, batch, rng):
-        real, masks = batch
-        with torch.no_grad():
-            painted = networks["generator"](real, masks)
-        return discriminator_loss(networks["discriminator"], real, painted, masks, weights)
+    shared: dict[str, Tensor] = {}
 
     def paint(networks, batch, rng):
         real, masks = batch
         painted = networks["generator"](real, masks)
         networks["film"].watch(networks["generator"], *watched)
+        shared["painted"] = painted.detach()
         return generator_loss(networks["discriminator"], perceptual, real, painted, masks, weights)
+
+    def judge(networks, batch, rng):
+        # The generator's phase comes first, so that its picture serves both and is computed once a step.
+        real, masks = batch
+        return discriminator_loss(networks["discriminator"], real, shared["painted"], masks, weights)
 
     # Momentum helps the generator, which mostly regresses (measured), and harms the discriminator's side of the game.
     phases = [Phase(paint, "generator", "g_loss", lr=settings.lr, betas=(0.9, 0.99), schedule="linear_half")]
     if weights.adversarial or weights.matching:
         slow = {"lr": settings.lr_discriminator, "betas": (0.0, 0.99), "schedule": "linear_half"}
-        phases.insert(0, Phase(judge, "discriminator", "d_loss", **slow))
+        phases.append(Phase(judge, "discriminator", "d_loss", **slow))
     history = training.fit(
         {"generator": trained.generator, "discriminator": trained.discriminator, "film": trained.film},
         phases,
