@@ -149,6 +149,9 @@ def test_no_network_for_a_loader(monkeypatch, tmp_path):
     monkeypatch.setattr(sklearn.datasets, "fetch_olivetti_faces", offline)
     with pytest.raises(UserError, match=r"olivetti could not be fetched by sklearn.*no route.*check the network"):
         data.load("olivetti")
+    (tmp_path / "olivetti").mkdir()  # as an attempt leaves it
+    with pytest.raises(UserError, match="run `fakebook data fetch olivetti`"):
+        fetch.verify(fetched.manifest.load()["olivetti"])
 
 
 def dotted(path, left, right, size=300):

@@ -17,11 +17,9 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize as _resize
 
 from fakebook.data import photos
-from fakebook.data.imageset import resize, to_bytes
+from fakebook.data.imageset import resampled, resize, to_bytes
 from fakebook.data.splits import check_unshared, hashes
 from fakebook.errors import UserError
 from fakebook.files import atomic, explained
@@ -230,5 +228,4 @@ def _extent(path: Path) -> tuple[int, int]:
 def _shrink(mask: Tensor, size: int) -> Tensor:
     if mask.shape[-2:] == (size, size):
         return mask
-    share = _resize(mask, [size, size], interpolation=InterpolationMode.BILINEAR, antialias=True)
-    return (share > 1e-3).float()
+    return (resampled(mask, size, "bilinear") > 1e-3).float()

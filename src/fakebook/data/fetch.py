@@ -75,7 +75,7 @@ def verify(entry: Entry) -> list[tuple[Path, str]]:
     if kind in ("library", "folder"):
         return []
     if kind == "loader":
-        if not folder(entry).is_dir():
+        if not _marker(entry).is_file():
             raise _absent(entry, folder(entry))
         return [(folder(entry), f"checked by {entry.source.function} when it downloaded")]
     found = []
@@ -234,6 +234,8 @@ def _record(path: Path) -> None:
 
 def _loaded(entry: Entry) -> Path:
     """Let another library's fetcher download into our cache; as little as possible is decoded."""
+    if _marker(entry).is_file():
+        return folder(entry)
     module, name = entry.source.function.rsplit(".", 1)
     least = {"resize": 0.1, "min_faces_per_person": 200} if name == "fetch_lfw_people" else {}
     try:
@@ -246,4 +248,11 @@ def _loaded(entry: Entry) -> Path:
             f"{entry.name} could not be fetched by {entry.source.function} ({' '.join(str(error).split())}): "
             "check the network and try again"
         ) from error
+    with atomic(_marker(entry)) as marker:
+        marker.write_text(f"fetched and checked by {entry.source.function}\n")
     return folder(entry)
+
+
+def _marker(entry: Entry) -> Path:
+    """Written when a loader has come to its end: its folder alone says nothing."""
+    return folder(entry) / ".fetched"

@@ -5,8 +5,6 @@ from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import LongTensor, Tensor
-from torchvision.transforms.v2 import InterpolationMode
-from torchvision.transforms.v2.functional import resize as _resize
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,15 @@ def resize(images: Tensor, size: int) -> Tensor:
     """
     if images.shape[-2:] == (size, size):
         return images
-    return _resize(images, [size, size], interpolation=InterpolationMode.BICUBIC, antialias=True).clamp(-1, 1)
+    return resampled(images, size, "bicubic").clamp(-1, 1)
+
+
+def resampled(images: Tensor, size: int, mode: str) -> Tensor:
+    """Antialiased resampling of (..., C, H, W) to (..., C, size, size), mode bicubic or bilinear, not clamped."""
+    # Imported here: it takes seconds, and most of what the commands do resizes nothing.
+    from torchvision.transforms.v2 import InterpolationMode, functional
+
+    return functional.resize(images, [size, size], interpolation=InterpolationMode(mode), antialias=True)
 
 
 def from_bytes(pixels: Tensor) -> Tensor:
