@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from fakebook.data.faces_factors import mix, signed
+
 REGIONS = (
     "background",
     "skin",
@@ -198,6 +200,6 @@ def only(paint, c: Canvas, p: Sheet, chosen: Tensor) -> None:
 
 
 def from_seed(seed: Tensor, number: int) -> Tensor:
-    """(B, 1, 1) float32 in [0, 1): the number-th of the small random numbers of a seed."""
-    bits = (seed ^ (seed >> 29)) * (2 * number + 0x27BB2EE687B0B0FD)
+    """(B, 1, 1) float32 in [0, 1): the number-th of a seed's own sequence of random numbers (splitmix64)."""
+    bits = mix(seed + signed((number + 1) * 0x9E3779B97F4A7C15))
     return (((bits >> 40) & 0xFFFFFF).float() / 2**24)[:, None, None]

@@ -119,22 +119,22 @@ FACTORS: dict[str, Factor] = {
 KEYS = ("identity", "index", "person_seed", "picture_seed")
 
 
-def _mix(x: Tensor) -> Tensor:
+def mix(x: Tensor) -> Tensor:
     """The finaliser of splitmix64 [@steele2014splitmix]; int64 arithmetic wraps as uint64's does."""
     for shift, keep, factor in ((30, 2**34 - 1, -0x40A7B892E31B1A47), (27, 2**37 - 1, -0x6B2FB644ECCEEE15)):
         x = (x ^ ((x >> shift) & keep)) * factor
     return x ^ ((x >> 31) & (2**33 - 1))
 
 
-def _signed(x: int) -> int:
+def signed(x: int) -> int:
     """The int64 with the same 64 bits as x."""
     return (x + 2**63) % 2**64 - 2**63
 
 
 def hashed(index: Tensor, seed: int, name: str) -> Tensor:
     """An int64 for each index, a function of (seed, index, name) and of nothing else."""
-    key = _signed(int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little"))
-    return _mix(_mix(index * -0x61C8864680B583EB) ^ key)
+    key = signed(int.from_bytes(hashlib.sha256(f"{seed}/{name}".encode()).digest()[:8], "little"))
+    return mix(mix(index * -0x61C8864680B583EB) ^ key)
 
 
 def uniform(index: Tensor, seed: int, name: str) -> Tensor:

@@ -46,14 +46,14 @@ def outline(c: Canvas, p: Sheet) -> None:
     # Strands fall from the parting, spreading over the skull, then straight down.
     parting = 0.10 * torch.sign(p.slant) - 0.12 * p.sin_yaw
     drop = (c.hy + 0.10 + ry).clamp(0, 0.75)
-    across = (c.hx - parting) / (0.40 + drop) + 0.045 * p.curl * curls
+    across = (c.hx - parting) / (0.40 + drop) + 0.034 * p.curl * curls
     down = c.hy + 0.5 * across * across * (0.75 - drop)
     strands = look_up("strand", p.level, across * 0.5 + p.rand1, down * 0.3 + p.rand2)
     dome = (1 - q).clamp(min=0).sqrt()
     facing = (c.hx / wide) * p.hlx + (up / ry) * p.hly + dome * p.lz
     sheen = down + 0.07 * strands
     band = hump(sheen + 0.36 + 0.10 * p.curl * curls, 0.20) + 0.5 * hump(sheen - 0.25, 0.22)
-    tone = 0.20 + 0.45 * facing + 0.09 * strands + p.curl * (0.24 - 0.34 * curls.abs())
+    tone = 0.20 + 0.45 * facing + 0.09 * strands + p.curl * (0.18 - 0.26 * curls.abs().clamp_(max=1.3))
     shape = shape - 0.006 * (1 - p.curl) * strands
     c.fields.update(hair_shape=shape, strands=strands, hair_tone=tone, hair_band=band * (0.4 + 0.6 * dome))
 

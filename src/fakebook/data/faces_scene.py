@@ -18,7 +18,9 @@ from fakebook.data.faces_canvas import (
     smoothstep,
     soft,
 )
+from fakebook.data.faces_factors import FACTORS
 
+CLOTHES = FACTORS["clothes"].values
 LEAF, DEEP_LEAF = ("8FA656", "B5A845", "7FA37C", "5F9468"), ("1E3318", "38340F", "1B3629", "12322A")
 SKY, HORIZON = ("4E86B8", "6FA3C4", "7C86B8", "4B6C9E"), ("E9DCC8", "F3C9A0", "E6BFC0", "CFE0E6")
 
@@ -119,6 +121,16 @@ def books(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     return image.lerp_(wood, board.clamp_(0, 1)[:, None])
 
 
+def hood(c: Canvas, p: Sheet) -> None:
+    """The inside of a hood, behind the neck."""
+    only(_hood, c, p, p.clothes == CLOTHES.index("hoodie"))
+
+
+def _hood(c: Canvas, p: Sheet) -> None:
+    shape = (torch.hypot(c.bx / 0.38, (c.by - 0.74) / 0.17) - 1) * 0.2
+    c.shade(soft(shape, p.px), 0.25 - shape, p.cloth * p.shadow * 0.4, p.cloth * p.light, "clothes")
+
+
 def clothes(c: Canvas, p: Sheet) -> None:
     """Shoulders, then one of five garments on them, each with its neckline."""
     ax, by = c.bx.abs(), c.by
@@ -129,7 +141,7 @@ def clothes(c: Canvas, p: Sheet) -> None:
     tone = 0.36 + 0.5 * (torch.sign(c.bx) * (0.25 + 0.6 * ax) * p.lx - 0.45 * p.ly * (0.3 - bulge).clamp_(0, 1))
     tone = tone + 0.28 * smoothstep(bulge, -0.02, 0.1) - 0.30 * (1 - smoothstep(c.head, 0.0, 0.30))
     c.fields.update(ax=ax, bulge=bulge, cloth_tone=tone + 0.09 * folds + 0.03 * weave)
-    for kind, paint in enumerate((_t_shirt, _jumper, _shirt, _jacket, _hoodie)):
+    for kind, paint in enumerate((_t_shirt, _jumper, _shirt, _jacket, _hoodie)):  # the order of the factor's values
         only(paint, c, p, p.clothes == kind)
 
 
