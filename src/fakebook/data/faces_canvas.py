@@ -8,19 +8,7 @@ from torch import Tensor
 
 from fakebook.data.faces_factors import mix, signed
 
-REGIONS = (
-    "background",
-    "skin",
-    "hair",
-    "eyes",
-    "brows",
-    "nose",
-    "mouth",
-    "beard",
-    "glasses",
-    "hat",
-    "clothes",
-)
+REGIONS = ("background", "skin", "hair", "eyes", "brows", "nose", "mouth", "beard", "glasses", "hat", "clothes")
 TABLE = 512  # texels on a side of the finest noise table
 
 

@@ -86,7 +86,7 @@ def prepare(p: Sheet) -> None:
     p.shadow = torch.cat([shade * 1.1, shade * (0.98 - 0.02 * warm), shade * (1.0 - 0.08 * warm)], 1)
     under = p.undertone[:, None]
     p.skin = ramp(p.skin_tone, colour(*SKIN, device=device)) * torch.cat(
-        [1 + 0.0 * under, 1 + 0.05 * under, 1 - 0.15 * under], 1
+        [1 + 0.0 * under, 1 + 0.07 * under, 0.95 - 0.11 * under], 1
     )
     p.skin_light = p.skin * p.light
     p.skin_dark = p.skin * p.shadow * torch.tensor([1.12, 0.86, 0.80], device=device)[:, None, None]

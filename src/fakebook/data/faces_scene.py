@@ -48,7 +48,7 @@ def studio(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
 def bokeh(x: Tensor, y: Tensor, b: Sheet) -> Tensor:
     base = (0.55 - 0.30 * y + 0.16 * _mottle(x, y, b, 0.25)).clamp_(0.05, 1.2)
     image = cycle(b.hue, CLOTH) * 0.8 * base[:, None]
-    for k in range(9):
+    for k in range(7):
         r = 0.10 + 0.16 * from_seed(b.seed, 10 + k)
         cx, cy = 2.2 * from_seed(b.seed, 20 + k) - 1.1, 1.9 * from_seed(b.seed, 30 + k) - 1.1
         d = torch.hypot(x - cx, y - cy)
