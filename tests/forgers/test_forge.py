@@ -6,11 +6,10 @@ import pytest
 import torch
 
 from fakebook.data import dolos
-from fakebook.data.faces import REGIONS
 from fakebook.data.imageset import to_bytes
 from fakebook.errors import UserError
 from fakebook.forgers import composite
-from fakebook.forgers.forge import aimed, features, forge_tree
+from fakebook.forgers.forge import forge_tree
 
 N, SIZE = 10, 16
 
@@ -146,22 +145,3 @@ def test_the_report_is_json_that_says_who_forged(tmp_path):
     forge_tree(tmp_path, "faces", forgers=[Noise()], notes={"trained on": "others"}, **task())
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["forgers"]["noise"]["calls"] == 1 and report["notes"] == {"trained on": "others"}
-
-
-def test_aimed_holes_lie_on_the_face_and_in_the_range():
-    maps = torch.zeros(40, len(REGIONS), 32, 32, dtype=torch.bool)
-    maps[:, REGIONS.index("nose"), 12:18, 10:22] = True
-    for region_maps in (None, features(maps)[:, 2:3]):
-        masks = aimed(40, 32, (0.05, 0.15), torch.Generator().manual_seed(0), region_maps)
-        share = masks.mean(dim=(1, 2, 3))
-        assert masks.shape == (40, 1, 32, 32) and share.min() >= 0.05 and share.max() <= 0.15
-        middle = masks[:, :, 3:29, 6:26].sum(dim=(1, 2, 3))  # the box around the ellipse
-        assert (middle >= masks.sum(dim=(1, 2, 3)) / 2).all()
-
-
-def test_features_are_grown_by_some_skin():
-    maps = torch.zeros(1, len(REGIONS), 64, 64, dtype=torch.bool)
-    maps[0, REGIONS.index("mouth"), 30:32, 20:40] = True
-    grown = features(maps)
-    assert grown.shape == (1, 4, 64, 64) and grown[:, :3].sum() == 0
-    assert grown[0, 3].sum() == 6 * 24

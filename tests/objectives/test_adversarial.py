@@ -101,6 +101,15 @@ def test_generator_loss_by_hand():
     assert terms["l1_hole"].item() == pytest.approx(sum(hole) / 2)
 
 
+def test_a_share_of_the_batch_has_the_same_scale():
+    real, painted, masks = tiny()
+    only = {"adversarial": 0, "matching": 0, "l1_known": 0, "perceptual": 1}
+    whole, _ = generator_loss(None, lambda x: [x], real, painted, masks, LaMaWeights(**only))
+    half, terms = generator_loss(None, lambda x: [x], real, painted, masks, LaMaWeights(**only, perceptual_share=0.5))
+    torch.testing.assert_close(half, torch.stack([2 * whole[0], torch.zeros_like(whole[0])]))
+    torch.testing.assert_close(terms["perceptual"], whole[0])
+
+
 def test_terms_of_weight_zero_need_no_network():
     real, painted, masks = tiny()
     only = LaMaWeights(adversarial=0, matching=0, perceptual=0, l1_known=1, l1_hole=1)

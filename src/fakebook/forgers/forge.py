@@ -6,14 +6,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import torch
 from torch import LongTensor, Tensor
-from torch.nn.functional import max_pool2d
 from tqdm.auto import tqdm
 
 from fakebook.data import dolos
-from fakebook.data import masks as masks_of
-from fakebook.data.faces import REGIONS
 from fakebook.data.imageset import fingerprint
 from fakebook.data.splits import check_disjoint
 from fakebook.errors import UserError
@@ -21,7 +17,6 @@ from fakebook.files import atomic
 from fakebook.forgers import Forger
 
 PLAN = "plan.json"
-FEATURES = ("eyes", "brows", "nose", "mouth")  # the regions that are worth forging
 
 
 def forge_tree(
@@ -106,34 +101,6 @@ def forge_tree(
     }
     dolos.write_report(root, report)
     return report
-
-
-def features(region_maps: Tensor) -> Tensor:
-    """Maps of eyes, brows, nose and mouth, each with the skin around it: ``(N, K, H, W)`` bool in the order of
-    `faces.REGIONS` to ``(N, 4, H, W)`` bool.
-    """
-    reach = max(1, region_maps.shape[-1] // 24)
-    maps = region_maps[:, [REGIONS.index(name) for name in FEATURES]]
-    grown = [max_pool2d(part.float(), 2 * reach + 1, 1, reach) > 0 for part in maps.split(256)]
-    return torch.cat(grown)
-
-
-def aimed(
-    n: int, size: int, area: tuple[float, float], generator: torch.Generator, region_maps: Tensor | None = None
-) -> Tensor:
-    """Holes that are worth forging: strokes and boxes at least half of which lie in the middle, where the face is, and
-    regions of the face where maps of ``features`` are given. ``(n, 1, size, size)``, 1 = hole.
-    """
-    axis = torch.linspace(-1, 1, size)
-    middle = (axis[:, None] / 0.8).square() + (axis[None] / 0.6).square() < 1
-    found = masks_of.sample(n, size, area, generator, region_maps)
-    for _ in range(100):
-        astray = ((found[:, 0] * middle).sum(dim=(1, 2)) < found.sum(dim=(1, 2, 3)) / 2).nonzero()[:, 0]
-        if not len(astray):
-            break
-        maps = None if region_maps is None else region_maps[astray.to(region_maps.device)]
-        found[astray] = masks_of.sample(len(astray), size, area, generator, maps)
-    return found
 
 
 def seeds_of(index: LongTensor, seed: int = 0) -> LongTensor:

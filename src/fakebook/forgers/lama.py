@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from fakebook import device as devices
 from fakebook import keep, training
-from fakebook.data import masks as holes
 from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
 from fakebook.forgers import check, composite
+from fakebook.forgers.holes import aimed
 from fakebook.models.discriminators import PatchDiscriminator
 from fakebook.models.lama import LaMa, LaMaConfig
 from fakebook.objectives.lama import LaMaWeights, discriminator_loss, generator_loss
@@ -32,7 +32,7 @@ class LaMaSettings:
         steps, batch_size: of the training, with a new mask for every picture of every batch.
         lr, lr_discriminator: learning rates of AdamW, falling linearly to 0 from half time on.
         ema: decay of the averaged generator, which is the one that forges.
-        mask_area: range of the holes in training, as a share of the picture.
+        mask_area: range of the holes in training, strokes and boxes on the face, as a share of the picture.
         stages: of the perceptual network that are compared.
         weights: what differs from the weights of the losses of the paper.
         frames: how often the generator is watched at work, for the film.
@@ -176,7 +176,7 @@ def _train(
 ) -> tuple[Trained, training.History]:
     weights = LaMaWeights(**settings.weights)
     size, target = images.shape[-1], devices.pick(device)
-    bank = holes.sample(2048, size, settings.mask_area, torch.Generator().manual_seed(seed))
+    bank = aimed(2048, size, settings.mask_area, torch.Generator().manual_seed(seed))
     watched = images[:WATCHED].to(target), bank[: min(len(images), WATCHED)].to(target)
     perceptual = Perceptual(images[:64], settings.stages).to(target) if weights.perceptual else None
 

@@ -31,6 +31,7 @@ class LaMaWeights:
     l1_hole: float = 0.0
     r1: float = 0.001
     r1_share: float = 0.25
+    perceptual_share: float = 1.0
 
 
 def hole_share(masks: Tensor, like: Tensor) -> Tensor:
@@ -76,9 +77,11 @@ def generator_loss(
             _, targets = discriminator(real)
         terms["matching"] = feature_distance(features, targets) / len(features)
     if weights.perceptual:
+        some = max(1, round(len(real) * weights.perceptual_share))
         with torch.no_grad():
-            targets = perceptual(real)
-        terms["perceptual"] = feature_distance(perceptual(painted), targets)
+            targets = perceptual(real[:some])
+        distances = feature_distance(perceptual(painted[:some]), targets)
+        terms["perceptual"] = functional.pad(distances, (0, len(real) - some)) * (len(real) / some)
     factors = {
         "l1_known": weights.l1_known,
         "l1_hole": weights.l1_hole,
