@@ -4,7 +4,7 @@ The local branch of a fast Fourier convolution sees its 3x3 neighbourhood, the g
 at once, because a 1x1 convolution of the spectrum touches every pixel.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -184,9 +184,6 @@ class LaMa(nn.Module):
         up = self.up(self.body(self.down(stem)))
         painted = self.head(torch.cat([up, stem], dim=1)).to(images.dtype)
         return 2 * torch.sigmoid(painted) - 1
-
-    def settings(self) -> dict:
-        return asdict(self.config)
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
