@@ -2,10 +2,12 @@
 
 import contextlib
 import re
+import signal
 import subprocess
 import sys
 
 import nbformat
+import psutil
 import pytest
 
 from fakebook.book import build
@@ -231,3 +233,23 @@ def test_one_run_at_a_time(checkout):
     holder.kill()
     holder.communicate()
     assert checkout.make("--profile", "smoke", "--chapter", "02_autoencoders").returncode == 0
+
+
+def test_stopped_it_takes_everybody_along_and_can_start_again(checkout):
+    checkout.chapter("02_autoencoders", "# slow\nimport time\ntime.sleep(99)")
+    arguments = ["--profile", "smoke", "--chapter", "02_autoencoders"]
+    command = [sys.executable, "-m", "fakebook.book.build", *arguments]
+    process = subprocess.Popen(command, start_new_session=True, **checkout.options())
+    for line in process.stdout:
+        if "slow" in line:
+            break
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert len(started) >= 3  # Snakemake, the run, its kernel
+    process.send_signal(signal.SIGINT)
+    rest = process.communicate(timeout=60)[0]
+    assert process.returncode == 130
+    assert rest.splitlines()[-1] == "stopped; chapters that were finished are kept"
+    assert psutil.wait_procs(started, timeout=10)[1] == []
+    assert list(checkout.build.rglob("*.ipynb")) == []
+    checkout.chapter("02_autoencoders", "# quick")
+    assert checkout.make(*arguments).returncode == 0
