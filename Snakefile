@@ -1,7 +1,8 @@
-# The book as a pipeline: a rule a chapter's run, and one for the pages. `make book` calls it; by hand, for a part or elsewhere:
-#   snakemake --cores 2 --nolock chapters --config profile=smoke      (FAKEBOOK_PHOTOS=folder adds the runs on photographs)
-# A run depends on its notebook, the library files it imports (transitively), its block of book/profiles.yaml, its seed,
-# the pinned versions, the photographs' content, and what an earlier chapter wrote for it. Nothing else reruns it.
+# The book as a pipeline: a rule for each chapter's run, and one for the pages. `make book` calls it; by hand:
+#   snakemake --cores 2 --nolock chapters --config profile=smoke
+# where FAKEBOOK_PHOTOS=folder adds the runs on photographs. A run depends on its notebook, the tables that it names, the
+# library files that it imports (transitively), its block of book/profiles.yaml, its seed, the pinned versions, the
+# photographs' content, and what an earlier chapter wrote for it. Nothing else reruns it.
 import os
 import sys
 
@@ -18,15 +19,16 @@ READS = {"12_detectives": ["forged/{profile}/{data}/report.json"]}
 workdir: str(paths.build())
 
 
-PROFILE = config.get("profile") or build.default_profile()
+FITTING = build.default_profile()
+PROFILE = config.get("profile") or FITTING
 SEED = int(config.get("seed", 0))
 PHOTOS = os.environ.get("FAKEBOOK_PHOTOS")
 PHOTOS_DIGEST = build.content(PHOTOS) if PHOTOS else None
 CHAPTERS = stage.chapters_of_toc()
 CHOSEN = [config["chapter"]] if "chapter" in config else CHAPTERS
 PYTHON = sys.executable
-# A GPU is for one chapter at a time. Cores are shared out: chapters with more threads than cores slow down tenfold.
-THREADS = workflow.cores if PROFILE in ("gpu", "paper") else 1
+# A GPU is for one chapter at a time. Without one each chapter has one thread: more threads than cores are ten times slower.
+THREADS = workflow.cores if FITTING == "gpu" else 1
 
 
 def source(path):
