@@ -108,6 +108,20 @@ def test_a_picture_does_not_depend_on_its_batch():
         assert torch.allclose(alone.landmarks, together.landmarks[part], atol=1e-4)
 
 
+def test_threads_change_nothing_and_are_put_back():
+    before = torch.get_num_threads()
+    factors = faces.sample(torch.arange(80), seed=6)
+    try:
+        torch.set_num_threads(1)
+        one = faces.draw(factors, 64)
+        torch.set_num_threads(2)
+        two = faces.draw(factors, 64)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert torch.allclose(one.images, two.images, atol=1e-5) and torch.equal(one.regions, two.regions)
+
+
 @pytest.mark.parametrize("large", [64, 128])
 def test_the_same_face_at_every_size(large):
     factors = changed(faces.sample(torch.arange(24) * 4, seed=5), grain=0.004)

@@ -8,7 +8,10 @@ What they give is what no photograph gives: the true factors, the regions, the l
 """
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -68,13 +71,36 @@ def draw(factors: dict[str, Tensor], size: int = 64, device: str | torch.device 
     at_once = max(1, (PIXELS if device.type == "cpu" else PIXELS * 32) // size**2)
     images = torch.empty(batch, 3, size, size, device=device)
     labels = torch.zeros(batch, 1, size, size, device=device)
-    faces_scene.background(images, p, at_once)
-    for start in range(0, batch, at_once):
-        part = slice(start, start + at_once)
+
+    def portraits(part: slice) -> None:
         _draw(p.pick(part), images[part], labels[part, 0])
+
+    _share(faces_scene.backgrounds(images, p, at_once), device)
+    _share([partial(portraits, slice(start, start + at_once)) for start in range(0, batch, at_once)], device)
     back = order.argsort().to(device)
     regions = labels[back] == torch.arange(len(REGIONS), device=device)[:, None, None]
     return Drawing(images[back], regions, _landmarks(p, size)[back])
+
+
+def _share(jobs: list[Callable[[], None]], device: torch.device) -> None:
+    """Run the jobs. On a CPU each thread takes whole chunks: torch's own threads would wait for each other after each
+    of some thousand short operations, which is slow, and very slow where other programs use the cores too."""
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or threads == 1 or len(jobs) < 2:
+        for job in jobs:
+            job()
+        return
+
+    def quietly(job):
+        with torch.no_grad():  # which holds for one thread only
+            job()
+
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(quietly, jobs))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _prepare(factors: dict[str, Tensor], size: int) -> Sheet:

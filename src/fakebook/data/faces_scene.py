@@ -1,5 +1,7 @@
 """What stands behind a parametric face, and what is worn below it."""
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -25,15 +27,22 @@ LEAF, DEEP_LEAF = ("8FA656", "B5A845", "7FA37C", "5F9468"), ("1E3318", "38340F",
 SKY, HORIZON = ("4E86B8", "6FA3C4", "7C86B8", "4B6C9E"), ("E9DCC8", "F3C9A0", "E6BFC0", "CFE0E6")
 
 
-def background(image: Tensor, p: Sheet, at_once: int) -> None:
-    """Fill image (B, 3, S, S): the pictures of one kind together, so many at once."""
+def backgrounds(image: Tensor, p: Sheet, at_once: int) -> list[partial]:
+    """What has to be called to fill image (B, 3, S, S): the pictures of one kind together, at most so many at once."""
+    return [
+        partial(_fill, image, p, paint, which)
+        for kind, paint in enumerate((studio, bokeh, brick, foliage, sky, wallpaper, books))
+        for which in (p.background == kind).nonzero().flatten().split(at_once)
+        if len(which)
+    ]
+
+
+def _fill(image: Tensor, p: Sheet, paint, which: Tensor) -> None:
     size = image.shape[-1]
     centre = (torch.arange(size, device=image.device) + 0.5) * (2 / size) - 1
-    for kind, paint in enumerate((studio, bokeh, brick, foliage, sky, wallpaper, books)):
-        for which in (p.background == kind).nonzero().flatten().split(at_once):
-            b = Sheet(hue=p.background_hue[which], seed=p.picture_seed[which], lx=p.lx[which], level=p.level)
-            x, y = centre.expand(len(which), size, size), centre[:, None].expand(len(which), size, size)
-            image[which] = paint(x, y, b)
+    b = Sheet(hue=p.background_hue[which], seed=p.picture_seed[which], lx=p.lx[which], level=p.level)
+    x, y = centre.expand(len(which), size, size), centre[:, None].expand(len(which), size, size)
+    image[which] = paint(x, y, b)
 
 
 def _mottle(x: Tensor, y: Tensor, b: Sheet, scale: float, kind: str = "cloud") -> Tensor:
