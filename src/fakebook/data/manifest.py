@@ -105,6 +105,17 @@ class Entry(_Strict):
         return self
 
 
+# What the kinds of source are called in the table of the page.
+KINDS = {
+    "package": "a package",
+    "library": "the library",
+    "url": "the network",
+    "doi": "the network",
+    "folder": "your folder",
+    "loader": "the network",
+}
+
+
 class Manifest(dict[str, Entry]):
     """The entries by name, in the order of the file."""
 
@@ -180,10 +191,10 @@ def page(manifest: Manifest) -> str:
         "Without a network, those that come with a package, that the library draws, or that you give are enough.",
         "",
     ]
-    lines += ["| name | what | size | where from | profiles |", "|---|---|---|---|---|"]
+    lines += ["| name | what | comes from | profiles |", "|---|---|---|---|"]
     for entry in manifest.values():
-        row = (f"[`{entry.name}`](#data-{entry.name.replace('_', '-')})", entry.title, entry.size)
-        row += (_origin(entry), ", ".join(entry.profiles) or "on request")
+        name = f"[`{entry.name}`](#data-{entry.name.replace('_', '-')})"
+        row = (name, entry.title, KINDS[entry.source.kind], ", ".join(entry.profiles) or "on request")
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     for entry in manifest.values():
         cited = " ".join(f"[@{key}]" for key in entry.citation)
@@ -192,7 +203,7 @@ def page(manifest: Manifest) -> str:
         lines += [f"- **Licence**: {entry.licence}", f"- **Consent**: {entry.consent}", f"- **Size**: {entry.size}"]
         lines += [f"- **Where from**: {_origin(entry)}", f"- **Layout**: {entry.layout}"]
         for file in entry.files:
-            checked = f"sha256 `{file.sha256}`" if file.sha256 else f"no checksum yet: {file.note}"
+            checked = f"sha256 `{file.sha256[:16]}…`" if file.sha256 else f"no checksum yet: {file.note}"
             lines.append(f"- **File** `{file.path}`: {checked}" + "".join(f", <{url}>" for url in file.urls))
     return "\n".join(lines) + "\n"
 
