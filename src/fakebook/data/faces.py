@@ -86,7 +86,7 @@ def _share(jobs: list[Callable[[], None]], device: torch.device) -> None:
     """Run the jobs. On a CPU each thread takes whole chunks: torch's own threads would wait for each other after each
     of some thousand short operations, which is slow, and very slow where other programs use the cores too."""
     threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1 or len(jobs) < 2:
+    if device.type != "cpu" or threads == 1:
         for job in jobs:
             job()
         return
@@ -97,7 +97,7 @@ def _share(jobs: list[Callable[[], None]], device: torch.device) -> None:
 
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(min(threads, max(1, len(jobs)))) as pool:
             list(pool.map(quietly, jobs))
     finally:
         torch.set_num_threads(threads)
