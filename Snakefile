@@ -1,6 +1,6 @@
 # The book as a pipeline: a rule for each chapter's run, and one for the pages. `make book` calls it; by hand:
 #   snakemake --cores 2 --nolock chapters --config profile=smoke
-# where FAKEBOOK_PHOTOS=folder adds the runs on photographs. A run depends on its notebook, the tables that it names, the
+# where FAKEBOOK_PHOTOS=folder adds the runs on photographs. A run depends on its notebook, the tables it names, the
 # library files that it imports (transitively), its block of book/profiles.yaml, its seed, the pinned versions, the
 # photographs' content, and what an earlier chapter wrote for it. Nothing else reruns it.
 import os
@@ -27,7 +27,7 @@ PHOTOS_DIGEST = build.content(PHOTOS) if PHOTOS else None
 CHAPTERS = stage.chapters_of_toc()
 CHOSEN = [config["chapter"]] if "chapter" in config else CHAPTERS
 PYTHON = sys.executable
-# A GPU is for one chapter at a time. Without one each chapter has one thread: more threads than cores are ten times slower.
+# A GPU is for one chapter at a time. Without one, a thread a chapter: more threads than cores are ten times slower.
 THREADS = workflow.cores if FITTING == "gpu" else 1
 
 

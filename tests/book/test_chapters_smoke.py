@@ -65,8 +65,8 @@ def test_form(chapter):
     text = "\n".join(cell.source for cell in book.cells)
     assert f'open_chapter("{chapter}"' in text
     assert programs[-1].source.strip().endswith("results.footer()")
-    exercises = [cell for cell in programs if re.search(r"^answer = \.\.\.", cell.source, re.MULTILINE)]
-    assert sum("check(" in cell.source for cell in exercises) >= 3, "at least three exercises that answer"
+    exercises = [cell for cell in programs if "check(" in cell.source and "..." in cell.source]
+    assert len(exercises) >= 3, "at least three exercises that answer"
     assert text.count("<details>") >= 3 and text.count("<details>") == text.count("</details>")
     assert re.findall(r"<details>(?!\n)|(?<!\n\n)</details>", text) == [], "blank lines around what is folded"
     assert code.imports_of_notebook(path)
