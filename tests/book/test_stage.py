@@ -151,3 +151,18 @@ def test_missing_pages_and_fonts_from_afar(html):
         "index.html was not rendered",
         "a.css loads https://fonts.org/a.woff from the network",
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("results.number('mse', 0.5)", False),
+        ("answer = ...\ncheck(autoencoders.bottleneck, answer)", False),
+        ("x = 1\nx", True),
+        ("results.number('mse', 0.5)\nx", True),
+        ("%timeit x", True),
+        ("", True),
+    ],
+)
+def test_a_value_that_is_only_given_back_is_not_shown(source, shown):
+    assert bool(stage.KEPT_QUIET.match(stage.last_statement(source))) is not shown

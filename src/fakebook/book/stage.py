@@ -5,6 +5,7 @@ admonition, ``[@key]`` a citation, ``<!-- runtimes -->`` the times that were mea
 what the run was given; and what a chapter wrote to stderr is left out.
 """
 
+import ast
 import json
 import re
 import shutil
@@ -31,6 +32,8 @@ def data_page() -> str:
 
 # Pages that no file of book/ holds.
 WRITTEN = {"data": data_page}
+# These give back a value, which Jupyter shows: on a page it says nothing that is not said better beside it.
+KEPT_QUIET = re.compile(r"(results\.number|check)\(")
 COVER = Path("_static") / "cover.jpg"
 TITLES = {"photos": "on photographs"}
 # Fenced blocks and inline code, whose text is not touched.
@@ -176,10 +179,21 @@ def staged_notebook(profile: str, chapter: str, data: str | None) -> nbformat.No
             if "parameters" in _tags(cell):
                 cell.source = with_values(cell.source, given)
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            if KEPT_QUIET.match(last_statement(cell.source)):
+                cell.outputs = [output for output in cell.outputs if output.output_type != "execute_result"]
             for output in cell.outputs:
                 if markdown := output.get("data", {}).get("text/markdown"):
                     output.data["text/markdown"] = to_myst("".join(markdown))
     return book
+
+
+def last_statement(source: str) -> str:
+    """The last statement of a cell as it is written; nothing where it is not plain Python."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:
+        return ""
+    return ast.get_source_segment(source, statements[-1]) or "" if statements else ""
 
 
 def _tags(cell: nbformat.NotebookNode) -> list[str]:
