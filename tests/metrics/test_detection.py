@@ -56,11 +56,27 @@ def test_interval_covers_the_truth_about_as_often_as_it_says():
         rng = np.random.default_rng(seed)
         labels = np.arange(200) % 2
         scores = rng.normal(size=200) + labels
-        interval = d.bootstrap(labels, scores, metric=d.weighted_auroc, draws=300, seed=seed)
-        covered += interval.low <= 0.76025 <= interval.high
-    assert (
-        178 <= covered <= 199
-    )  # binomial(200, 0.95) has a standard deviation of 3; the percentile method is a bit low
+        found = d.bootstrap(labels, scores, metric=d.weighted_auroc, draws=300, seed=seed)
+        covered += found.low <= 0.76025 <= found.high
+    assert 178 <= covered <= 199  # binomial(200, 0.95) has a standard deviation of 3
+
+
+def test_interval_of_ap_covers_the_truth_for_pairs():
+    """A real image and its forgery with similar scores: plain percentiles cover in 74 of 100 samples, too few."""
+    rng = np.random.default_rng(0)
+    many = 200_000
+    truth = d.average_precision(np.repeat([0, 1], many), rng.normal(size=2 * many) + np.repeat([0, 0.5], many))
+    covered = plain = 0
+    for seed in range(200):
+        shared = rng.normal(size=60) * 0.9**0.5
+        scores = np.concatenate([shared, shared + 0.5]) + rng.normal(size=120) * 0.1**0.5
+        weights = d.resamples(np.repeat([0, 1], 60), 300, seed, groups=np.tile(np.arange(60), 2))
+        values = d.weighted_average_precision(np.repeat([0, 1], 60), scores, weights)
+        found = d.interval(values)
+        covered += found.low <= truth <= found.high
+        low, high = np.quantile(values[1:], [0.025, 0.975])
+        plain += low <= truth <= high
+    assert covered >= 168 and covered > plain + 10
 
 
 def test_difference_is_paired():

@@ -39,7 +39,8 @@ def fine_tune(
     """The poster's fine-tuning, in place: half of the epochs with a frozen body, the other half with all of it, slowly.
 
     In the first phase the head learns on the body in evaluation mode: neither its weights nor the running statistics of
-    its batch norms move. In the second, everything is trained in training mode at ``unfrozen_lr``, statistics included.
+    its batch norms move. In the second, everything is trained in training mode at ``unfrozen_lr``, statistics included
+    unless the option ``still_norms`` is given.
 
     Args:
         data, valid: images (N, 3, H, W) and labels.

@@ -111,8 +111,12 @@ def fine_tuned(
     device: str | torch.device = "cpu",
     unfrozen_lr: float = 1e-6,
     precision: str = "auto",
+    still_norms: bool = False,
 ) -> Contender:
-    """``backbone`` with a linear head: the head alone for half of the epochs, then everything at ``unfrozen_lr``."""
+    """``backbone`` with a linear head: the head alone for half of the epochs, then everything at ``unfrozen_lr``.
+
+    With ``still_norms`` the running statistics of the batch norms stay as they are in the second half too.
+    """
     inputs = {split: part.images for split, part in parts.items()}
     embedded = _embedded(backbone, parts, device)
 
@@ -127,6 +131,7 @@ def fine_tuned(
             seed=seed,
             device=device,
             precision=precision,
+            still_norms=still_norms,
         )
 
     return Contender(
@@ -139,6 +144,7 @@ def fine_tuned(
             "weights": backbone.fingerprint(),
             "unfrozen_lr": unfrozen_lr,
             "precision": precision,
+            "still_norms": still_norms,
         },
         parts=parts,
         build=lambda classes, epochs, seed: cnn.pretrained(backbone, classes, epochs, seed),

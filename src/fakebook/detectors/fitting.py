@@ -99,6 +99,7 @@ def train(
     recipe: Recipe,
     *,
     frozen: bool = False,
+    still_norms: bool = False,
     seed: int = 0,
     first_epoch: int = 0,
     device: str | torch.device = "auto",
@@ -111,6 +112,7 @@ def train(
         data, valid: inputs (N, ...) and labels (N,) int64.
         frozen: train the head alone. The body then stays in evaluation mode, batch norms included: with
             ``requires_grad = False`` alone their running statistics would move, and the body with them.
+        still_norms: keep the body's batch norms in evaluation mode while its weights are trained.
         first_epoch: where in the curve this training's epochs go, for a second phase.
 
     Raises:
@@ -121,6 +123,9 @@ def train(
     steps = max(1, round(recipe.epochs * steps_per_epoch))
     ends = {max(1, round((epoch + 1) * steps_per_epoch)): epoch for epoch in range(recipe.epochs)}
     networks = {"body": detector.body, "head": detector.head}
+    norms = (
+        [m for m in detector.body.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)] if still_norms else []
+    )
     losses: list[float] = []
     done = 0
 
@@ -131,6 +136,8 @@ def train(
         done += 1
         inputs, targets = batch
         body = networks["body"]
+        for norm in norms:
+            norm.eval()
         with torch.set_grad_enabled(not frozen):
             features = body(inputs)
         each = F.cross_entropy(networks["head"](features), targets, reduction="none")
