@@ -135,7 +135,7 @@ def main(arguments: list[str]) -> int:
         shutil.rmtree(run.failures(), ignore_errors=True)
         options = ["--dry-run"] if chosen.dry_run else []
         code = snakemake("chapters" if chosen.chapter else "page", config, chosen.cores, *options)
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -143,7 +143,9 @@ def main(arguments: list[str]) -> int:
         return 130
     if code:
         known = [path.read_text() for path in sorted(run.failures().glob("*.txt"))]
-        if not known:
+        if not known and shutil.disk_usage(paths.build()).free < 2**20:
+            known = [f"the disk is full: nothing more fits into {paths.build()}; free some space and run it again"]
+        elif not known:
             known = ["the book was not made; the end of " + str(log()), *log().read_text().splitlines()[-LOG_LINES:]]
         print("\n".join(["", *(f"error: {line}" for line in known)]), file=sys.stderr)
         return 1

@@ -6,6 +6,7 @@ The executed notebook goes to ``<build>/executed/<profile>/<run>.ipynb``, where 
 chapter that takes a data set, ``11_forgers-faces``. A run that fails leaves ``<run>.failed.ipynb`` there instead.
 """
 
+import contextlib
 import logging
 import os
 import re
@@ -233,7 +234,8 @@ def main(arguments: list[str]) -> int:
     try:
         run(chapter[0], parameters)
     except (UserError, ChapterError) as error:
-        note_failure(run_name(chapter[0], parameters.get("data")), str(error))
+        with contextlib.suppress(UserError):  # the disk is full: it is said below
+            note_failure(run_name(chapter[0], parameters.get("data")), str(error))
         details = error.details if isinstance(error, ChapterError) else ""
         _print_line("\n".join(f"{line}" for line in ("", *details.splitlines(), f"error: {error}")))
         return 1
