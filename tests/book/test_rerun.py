@@ -191,6 +191,23 @@ def test_bad_requests_are_one_line_and_run_nothing(checkout, tmp_path):
     assert not (checkout.build / "executed").exists()
 
 
+def test_a_chapter_that_cannot_be_read_is_one_line(checkout):
+    for source, message in [
+        ("from fakebook import nobody_s\nimport fakebook.nobody", "imports fakebook.nobody, which is not a module"),
+        ("a b", "code cell 3 is not Python"),
+    ]:
+        checkout.chapter("02_autoencoders", source)
+        done = checkout.make("--profile", "smoke", "--chapter", "02_autoencoders")
+        assert done.returncode == 1
+        assert len(done.stdout.strip().splitlines()) == 1 and message in done.stdout, done.stdout
+    checkout.chapter("02_autoencoders")
+    (checkout.root / "book" / "profiles.yaml").write_text("smoke:\n")
+    done = checkout.make("--profile", "smoke", "--chapter", "02_autoencoders")
+    assert done.stdout.strip().splitlines() == [
+        "error: profile 'smoke' in profiles.yaml says nothing of chapter '02_autoencoders': add an entry for it"
+    ]
+
+
 @pytest.mark.parametrize(
     ("driver", "status", "devices", "torch_sees", "profile"),
     [

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -108,6 +109,19 @@ def log() -> Path:
     return paths.build() / "snakemake.log"
 
 
+def reasons() -> list[str]:
+    """Why the last run failed, one line for each job that did."""
+    if known := [path.read_text() for path in sorted(run.failures().glob("*.txt"))]:
+        return known
+    if shutil.disk_usage(paths.build()).free < 2**20:
+        return [f"the disk is full: nothing more fits into {paths.build()}; free some space and run it again"]
+    said = log().read_text()
+    # Bad input that showed only when the Snakefile was read: an import that does not exist, a setting that is missing.
+    if found := re.search(r"^UserError in file .*\n(.+)$", said, re.MULTILINE):
+        return [found[1]]
+    return [f"the book was not made; the end of {log()}", *said.splitlines()[-LOG_LINES:]]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make book", allow_abbrev=False)
     parser.add_argument("--profile")
@@ -142,12 +156,7 @@ def main(arguments: list[str]) -> int:
         print("stopped; chapters that were finished are kept", file=sys.stderr)
         return 130
     if code:
-        known = [path.read_text() for path in sorted(run.failures().glob("*.txt"))]
-        if not known and shutil.disk_usage(paths.build()).free < 2**20:
-            known = [f"the disk is full: nothing more fits into {paths.build()}; free some space and run it again"]
-        elif not known:
-            known = ["the book was not made; the end of " + str(log()), *log().read_text().splitlines()[-LOG_LINES:]]
-        print("\n".join(["", *(f"error: {line}" for line in known)]), file=sys.stderr)
+        print("\n".join(["", *(f"error: {line}" for line in reasons())]), file=sys.stderr)
         return 1
     if not chosen.dry_run:
         took = run.clock(time.time() - started)
