@@ -76,3 +76,11 @@ def test_the_same_seed_gives_the_same_detector():
     assert torch.equal(one.head.weight, two.head.weight) and not torch.equal(one.head.weight, other.head.weight)
     with pytest.raises(ValueError, match="two classes"):
         fully_connected(12, 3, 2).scores(data[0])
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(5, 64), (16, 16), (50, 16)])
+def test_every_epoch_has_its_row(n, batch_size):
+    data = blobs(n)
+    recipe = Recipe(epochs=6, batch_size=batch_size)
+    detector = train(fully_connected(12, 2, 6), data, data, recipe, frozen=True, device="cpu")
+    assert torch.isfinite(detector.curve).all()

@@ -119,14 +119,15 @@ def train(
         NonFiniteError: the training diverged; with the step.
     """
     x, labels = data
-    steps_per_epoch = len(x) / recipe.batch_size
-    steps = max(1, round(recipe.epochs * steps_per_epoch))
-    ends = {max(1, round((epoch + 1) * steps_per_epoch)): epoch for epoch in range(recipe.epochs)}
+    batch_size = min(recipe.batch_size, len(x))
+    steps_per_epoch = len(x) / batch_size
+    steps = round(recipe.epochs * steps_per_epoch)
+    ends = {round((epoch + 1) * steps_per_epoch): epoch for epoch in range(recipe.epochs)}
     networks = {"body": detector.body, "head": detector.head}
     norms = (
         [m for m in detector.body.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)] if still_norms else []
     )
-    losses: list[float] = []
+    losses: list[Tensor] = []
     done = 0
 
     def loss(networks, batch, rng):
@@ -141,17 +142,17 @@ def train(
         with torch.set_grad_enabled(not frozen):
             features = body(inputs)
         each = F.cross_entropy(networks["head"](features), targets, reduction="none")
-        losses.append(each.detach().mean().item())
+        losses.append(each.detach().mean())
         return each, {}
 
     def look(epoch: int) -> None:
         modes = [(module, module.training) for module in detector.modules()]
         # In float32, as detectors are tested; and autocast would keep the weights that it cast here, without gradient.
-        with torch.autocast(valid[0].device.type, enabled=False):
-            logits = detector.logits(valid[0], recipe.batch_size)
+        with torch.autocast(detector.head.weight.device.type, enabled=False):
+            logits = detector.logits(valid[0], batch_size)
         for module, mode in modes:
             module.training = mode
-        row = (sum(losses) / len(losses), F.cross_entropy(logits, valid[1]).item(), quality(logits, valid[1]))
+        row = (torch.stack(losses).mean().item(), F.cross_entropy(logits, valid[1]).item(), quality(logits, valid[1]))
         detector.curve[first_epoch + epoch] = torch.tensor(row)
         losses.clear()
 
@@ -171,7 +172,7 @@ def train(
         phase,
         (x, labels),
         steps=steps,
-        batch_size=min(recipe.batch_size, len(x)),
+        batch_size=batch_size,
         clip=recipe.clip,
         seed=seed,
         device=device,
