@@ -101,6 +101,18 @@ def test_generator_loss_by_hand():
     assert terms["l1_hole"].item() == pytest.approx(sum(hole) / 2)
 
 
+def test_painted_patches_can_count_more():
+    real, painted, masks = tiny()
+    plain, more = LaMaWeights(r1=0), LaMaWeights(r1=0, painted=3)
+    difference = [discriminator_loss(Sum(2.0), real, painted, masks, w)[0] for w in (more, plain)]
+    by_hand = torch.tensor([2 * softplus(1.0) / 2, 2 * softplus(-0.4) / 2], dtype=torch.float64)
+    torch.testing.assert_close(difference[0] - difference[1], by_hand, rtol=0, atol=1e-12)
+    only = {"adversarial": 1, "matching": 0, "l1_known": 0, "perceptual": 0}
+    loss, _ = generator_loss(Sum(2.0), None, real, painted, masks, LaMaWeights(**only, painted=3))
+    by_hand = torch.tensor([(softplus(-0.2) + 3 * softplus(-1.0)) / 2, (softplus(-0.6) + 3 * softplus(0.4)) / 2])
+    torch.testing.assert_close(loss, by_hand.double(), rtol=0, atol=1e-6)
+
+
 def test_a_share_of_the_batch_has_the_same_scale():
     real, painted, masks = tiny()
     only = {"adversarial": 0, "matching": 0, "l1_known": 0, "perceptual": 1}

@@ -134,7 +134,8 @@ class LaMa(nn.Module):
 
     Deviations from the paper, for one processor core at 64 pixels: the outermost down- and upsampling move pixels
     into channels and back (space-to-depth) where the paper has 7x7 convolutions at full size, and there are fewer
-    and narrower blocks.
+    and narrower blocks. A skip joins the two ends, and two channels of coordinates go in: faces are always in the same
+    place.
     """
 
     def __init__(self, config: LaMaConfig):

@@ -17,11 +17,14 @@ Features = Callable[[Tensor], list[Tensor]]
 
 @dataclass(frozen=True)
 class LaMaWeights:
-    """Weights of the terms (section 2.4 of the paper). ``l1_hole`` is no part of LaMa: it is there for the
-    experiment without adversary.
+    """Weights of the terms (section 2.4 of the paper), and three deviations that are off unless asked for.
 
-    ``r1_share``: the penalty is measured on this share of each batch, which is as unbiased as all of it and that
-    much cheaper.
+    Args:
+        l1_hole: L1 in the hole, for the experiment without adversary.
+        r1_share, perceptual_share: the share of each batch on which a term is measured: as unbiased as all of it, and
+            that much cheaper.
+        painted: how many times a painted patch counts in the adversarial losses. Where holes are small, a
+            discriminator that calls everything real is right nearly everywhere, and learns nothing else.
     """
 
     adversarial: float = 10.0
@@ -32,6 +35,7 @@ class LaMaWeights:
     r1: float = 0.001
     r1_share: float = 0.25
     perceptual_share: float = 1.0
+    painted: float = 1.0
 
 
 def hole_share(masks: Tensor, like: Tensor) -> Tensor:
@@ -45,7 +49,9 @@ def discriminator_loss(
     """softplus(-D(x)) + m↓ softplus(D(ŷ)) + (1 - m↓) softplus(-D(ŷ)) + λ ‖∇D(x)‖², mean over patches: ``(B,)``."""
     real_logits, _ = discriminator(real)
     fake_logits, _ = discriminator(painted.detach())
-    patches = nonsaturating_discriminator(real_logits, fake_logits, hole_share(masks, fake_logits))
+    share = hole_share(masks, fake_logits)
+    patches = nonsaturating_discriminator(real_logits, fake_logits, share)
+    patches = patches + (weights.painted - 1) * share * functional.softplus(fake_logits)
     loss = patches.flatten(1).mean(dim=1)
     terms = {"d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
     if weights.r1:
@@ -72,7 +78,8 @@ def generator_loss(
     terms = {"l1_known": _mean(distance * (1 - masks)), "l1_hole": _mean(distance * masks)}
     if weights.adversarial or weights.matching:
         logits, features = discriminator(painted)
-        terms["g_adversarial"] = _mean(nonsaturating_generator(logits))
+        emphasis = 1 + (weights.painted - 1) * hole_share(masks, logits)
+        terms["g_adversarial"] = _mean(emphasis * nonsaturating_generator(logits))
         with torch.no_grad():
             _, targets = discriminator(real)
         terms["matching"] = feature_distance(features, targets) / len(features)
