@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+from scipy.linalg import eigh
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -29,24 +30,23 @@ class PCA(nn.Module):
 
     def __init__(self, images: Tensor, code: int):
         super().__init__()
-        x = images.flatten(1).double()
+        x = images.flatten(1)
         if not 1 <= code <= min(x.shape):
             raise ValueError(
                 f"code of size {code} for {x.shape[0]} images of {x.shape[1]} pixels: want 1 to the smaller"
             )
         mean = x.mean(0)
         x = x - mean
-        # The eigenvectors of the smaller of the two Gram matrices are enough, and much cheaper than an SVD of x.
-        if x.shape[0] < x.shape[1]:
-            values, vectors = torch.linalg.eigh(x @ x.T)
-            components = x.T @ vectors[:, -code:] / values[-code:].clamp_min(1e-30).sqrt()
-        else:
-            values, components = torch.linalg.eigh(x.T @ x)
-            components = components[:, -code:]
+        # The last eigenvectors of the smaller of the two Gram matrices are enough, and much cheaper than an SVD of x.
+        wide = x.shape[0] < x.shape[1]
+        gram = (x @ x.T if wide else x.T @ x).double().cpu().numpy()
+        last = [len(gram) - code, len(gram) - 1]
+        values, vectors = (torch.from_numpy(part).to(x) for part in eigh(gram, subset_by_index=last))
+        components = x.T @ vectors / values.clamp_min(1e-30).sqrt() if wide else vectors
         self.shape = images.shape[1:]
-        self.register_buffer("mean", mean.to(images.dtype))
-        self.register_buffer("components", components.flip(1).to(images.dtype).contiguous())  # (pixels, code)
-        self.register_buffer("variances", (values.flip(0)[:code] / len(x)).to(images.dtype))
+        self.register_buffer("mean", mean)
+        self.register_buffer("components", components.flip(1).contiguous())  # (pixels, code)
+        self.register_buffer("variances", values.flip(0) / len(x))
 
     def encode(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, code), the coordinate of greatest variance first."""
@@ -133,7 +133,7 @@ class ConvConfig:
         channels: of the images.
         code: size of the code, or its channels where ``spatial``.
         patch: pixels to a side of the patches that the image is cut into (space to depth) before the first convolution.
-        widths: channels on each grid, the finest first; every further grid has half the side.
+        widths: channels on each grid, multiples of 8, the finest first; every further grid has half the side.
         blocks: residual blocks on each grid.
         spatial: keep the code as a map (code, H', W') on the coarsest grid instead of one vector.
     """
@@ -160,17 +160,18 @@ class ConvConfig:
 
 
 class Residual(nn.Module):
-    """x + conv(act(conv(act(x)))); the second convolution starts at zero, so the block starts as the identity."""
+    """x + conv(act(conv(act(norm(x))))); the second convolution starts at zero, so the block starts as the identity."""
 
     def __init__(self, width: int):
         super().__init__()
+        self.norm = nn.GroupNorm(8, width)
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.second.weight)
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.silu(self.first(F.silu(x))))
+        return x + self.second(F.silu(self.first(F.silu(self.norm(x)))))
 
 
 class Encoder(nn.Module):
