@@ -34,7 +34,7 @@ WRONG = [
     ("whole_image_psnr", 3, "a tenth of that"),
     ("local_reach", 24, "overlap"),
     ("local_reach", 16, "starts from"),
-    ("local_reach", 68, "in pixels"),
+    ("local_reach", 289, "side by side"),
     ("local_reach", 5, "go on"),
     ("patch_loss", lambda logits, hole: hole * softplus(-logits) + (1 - hole) * softplus(logits), "signs"),
     ("patch_loss", lambda logits, hole: softplus(logits), "known patches too"),

@@ -81,8 +81,8 @@ def test_half_precision_leaves_the_transform_in_float32():
 
 def test_the_generator_paints_in_range_and_does_not_look_into_the_hole():
     model = LaMa(LaMaConfig(width=8, blocks=1)).eval()
-    images = torch.rand(2, 3, 16, 20, generator=rng()) * 2 - 1
-    masks = torch.zeros(2, 1, 16, 20)
+    images = torch.rand(2, 3, 16, 24, generator=rng()) * 2 - 1
+    masks = torch.zeros(2, 1, 16, 24)
     masks[:, :, 4:10, 5:12] = 1
     painted = model(images, masks)
     assert painted.shape == images.shape and painted.abs().max() <= 1
@@ -92,7 +92,7 @@ def test_the_generator_paints_in_range_and_does_not_look_into_the_hole():
 
 def test_bad_sizes_and_settings_are_told():
     model = LaMa(LaMaConfig(width=8, blocks=1))
-    with pytest.raises(ValueError, match="multiples of 4, got 18x16"):
+    with pytest.raises(ValueError, match="multiples of 8, got 18x16"):
         model(torch.zeros(1, 3, 18, 16), torch.zeros(1, 1, 18, 16))
     with pytest.raises(ValueError, match="masks must be"):
         model(torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 16, 16))
@@ -102,6 +102,19 @@ def test_bad_sizes_and_settings_are_told():
         LaMaConfig(width=10)
     with pytest.raises(ValueError, match="layers"):
         PatchDiscriminator(layers=0)
+
+
+@pytest.mark.parametrize("downs", [1, 2, 3])
+def test_the_size_is_halved_as_often_as_it_is_told(downs):
+    model = LaMa(LaMaConfig(width=16, downs=downs, blocks=1)).eval()
+    seen = []
+    model.body.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    cell = 2**downs
+    assert model(torch.zeros(1, 3, 2 * cell, 3 * cell), torch.zeros(1, 1, 2 * cell, 3 * cell)).shape[2:] == (
+        2 * cell,
+        3 * cell,
+    )
+    assert seen == [(1, 16, 2, 3)]
 
 
 def test_the_shares_of_the_branches():

@@ -140,6 +140,11 @@ def test_feature_distance_is_per_picture():
     assert torch.equal(feature_distance(a, b), torch.tensor([0.0, 4.0]))
 
 
+def test_feature_distance_can_look_at_the_hole():
+    a, b, masks = [torch.zeros(1, 2, 1, 2)], [torch.ones(1, 2, 1, 2)], torch.tensor([[[[0.0, 1.0]]]])
+    assert feature_distance(a, b, masks, 5.0).item() == (1 + 5) / 2
+
+
 def test_the_perceptual_network_is_frozen_but_lets_gradients_through():
     x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     network = Perceptual(x, stages=1).train()

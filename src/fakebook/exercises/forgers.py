@@ -48,15 +48,15 @@ def whole_image_psnr(answer: float) -> None:
 
 
 def local_reach(answer: int) -> None:
-    """Eight 3x3 convolutions in a row at a quarter of the size: how many cells wide is what one output cell sees?"""
+    """Eight 3x3 convolutions in a row: how many cells wide is what one output cell sees?"""
     if answer == 17:
         return
     if answer == 24:
         raise Hint("the windows overlap: only the first brings three cells, each later one adds two")
     if answer == 16:
         raise Hint("each adds two cells, one on either side; do not forget the cell one starts from")
-    if answer == 68:
-        raise Hint("that is the width in pixels; the question is about cells, of which each is four pixels wide")
+    if answer == 289:
+        raise Hint("that is how many cells it sees; the question is how many lie side by side")
     if answer == 19:
         raise Hint("one convolution too many: the first sees 3 cells already")
     raise Hint("one convolution sees 3 cells, two in a row see 5; go on")

@@ -27,7 +27,7 @@ class LaMaSettings:
     """A training of LaMa; everything in it decides what comes out.
 
     Args:
-        width, blocks, global_ratio, coordinates: of the generator, see `fakebook.models.lama.LaMaConfig`.
+        width, downs, blocks, global_ratio, coordinates: of the generator, see `fakebook.models.lama.LaMaConfig`.
         patch_width, patch_layers: of the discriminator.
         steps, batch_size: of the training, with a new mask for every picture of every batch.
         lr, lr_discriminator: learning rates of AdamW, falling linearly to 0 from half time on.
@@ -38,7 +38,8 @@ class LaMaSettings:
         frames: how often the generator is watched at work, for the film.
     """
 
-    width: int = 64
+    width: int = 128
+    downs: int = 3
     blocks: int = 4
     global_ratio: float = 0.75
     coordinates: bool = True
@@ -104,7 +105,14 @@ class Trained(nn.Module):
         super().__init__()
         pictures, channels, *_, size = shape
         self.generator = LaMa(
-            LaMaConfig(channels, settings.width, settings.blocks, settings.global_ratio, settings.coordinates)
+            LaMaConfig(
+                channels,
+                settings.width,
+                settings.downs,
+                settings.blocks,
+                settings.global_ratio,
+                settings.coordinates,
+            )
         )
         self.discriminator = PatchDiscriminator(channels, settings.patch_width, settings.patch_layers)
         self.film = Film(settings.steps, settings.frames, min(pictures, WATCHED), channels, size)

@@ -5,6 +5,7 @@ at once, because a 1x1 convolution of the spectrum touches every pixel.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,13 +19,15 @@ class LaMaConfig:
     Args:
         channels: colours of the picture.
         width: channels of the residual blocks, local and global together.
+        downs: how often the size is halved before the blocks; 2^downs must divide it.
         blocks: residual blocks, two fast Fourier convolutions each.
         global_ratio: share of ``width`` that goes through the spectrum, in [0, 1); 0 leaves an ordinary residual
             network.
     """
 
     channels: int = 3
-    width: int = 64
+    width: int = 128
+    downs: int = 3
     blocks: int = 4
     global_ratio: float = 0.75
     coordinates: bool = True
@@ -32,8 +35,8 @@ class LaMaConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.global_ratio < 1:
             raise ValueError(f"global_ratio must lie in [0, 1), got {self.global_ratio}")
-        if self.width % 4:
-            raise ValueError(f"width must be a multiple of 4, got {self.width}")
+        if self.width % 2 ** (self.downs - 1) or self.downs < 1:
+            raise ValueError(f"width must be a multiple of 2^(downs - 1), got width {self.width}, downs {self.downs}")
 
     @property
     def split(self) -> tuple[int, int]:
@@ -130,48 +133,43 @@ class FFCBlock(nn.Module):
 
 
 class LaMa(nn.Module):
-    """The generator: two downsamplings, residual FFC blocks at a quarter of the size, two upsamplings.
+    """The generator: downsamplings, residual FFC blocks at the smallest size, as many upsamplings.
 
     Deviations from the paper, for one processor core at 64 pixels: the outermost down- and upsampling move pixels
-    into channels and back (space-to-depth) where the paper has 7x7 convolutions at full size, and there are fewer
-    and narrower blocks. A skip joins the two ends, and two channels of coordinates go in: faces are always in the same
-    place.
+    into channels and back (space-to-depth) where the paper has 7x7 convolutions at full size; there are fewer and
+    narrower blocks; skips join the two ends, size by size; and two channels of coordinates go in, since faces are
+    always in the same place.
     """
 
     def __init__(self, config: LaMaConfig):
         super().__init__()
         self.config = config
-        width, half = config.width, config.width // 2
-        self.stem = nn.Sequential(
-            nn.PixelUnshuffle(2),  # (B, 4(C+1), H/2, W/2)
-            _conv(4 * (config.channels + 1 + 2 * config.coordinates), half),
-        )
-        self.down = _conv(half, width, stride=2)  # (B, width, H/4, W/4)
+        widths = [config.width >> (config.downs - 1 - i) for i in range(config.downs)]  # e.g. 32, 64, 128
+        stem = nn.Sequential(nn.PixelUnshuffle(2), _conv(4 * (config.channels + 1 + 2 * config.coordinates), widths[0]))
+        self.down = nn.ModuleList([stem, *(_conv(a, b, stride=2) for a, b in pairwise(widths))])
         self.body = nn.Sequential(*[FFCBlock(*config.split) for _ in range(config.blocks)])
-        self.up = nn.Sequential(
-            nn.ConvTranspose2d(width, half, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(half), nn.ReLU()
-        )
-        self.head = nn.Sequential(
-            _conv(width, half), nn.Conv2d(half, 4 * config.channels, 3, padding=1), nn.PixelShuffle(2)
-        )
+        self.up = nn.ModuleList(_deconv(b, a) for a, b in pairwise(widths))
+        self.join = nn.ModuleList(_conv(2 * a, a) for a in widths[:-1])
+        self.head = nn.Sequential(nn.Conv2d(widths[0], 4 * config.channels, 3, padding=1), nn.PixelShuffle(2))
 
     def forward(self, images: Tensor, masks: Tensor) -> Tensor:
         """What the network would paint everywhere, ŷ.
 
         Args:
-            images: ``(B, C, H, W)`` in [-1, 1], height and width multiples of 4; what lies in the hole is not looked
-                at.
+            images: ``(B, C, H, W)`` in [-1, 1], height and width multiples of 2^downs; what lies in the hole is
+                not looked at.
             masks: ``(B, 1, H, W)``, 1 = hole.
 
         Returns:
             ``(B, C, H, W)`` in [-1, 1].
 
         Raises:
-            ValueError: sizes that are no multiples of 4, or masks that do not fit.
+            ValueError: sizes that are no such multiples, or masks that do not fit.
         """
         height, width = images.shape[-2:]
-        if height % 4 or width % 4:
-            raise ValueError(f"height and width must be multiples of 4, got {height}x{width}")
+        cell = 2**self.config.downs
+        if height % cell or width % cell:
+            raise ValueError(f"height and width must be multiples of {cell}, got {height}x{width}")
         if masks.shape != (len(images), 1, height, width):
             raise ValueError(f"masks must be {(len(images), 1, height, width)}, got {tuple(masks.shape)}")
         known = (images + 1) / 2 * (1 - masks)  # the paper's pictures lie in [0, 1]
@@ -181,13 +179,23 @@ class LaMa(nn.Module):
                 torch.linspace(-1, 1, n, device=images.device, dtype=images.dtype) for n in (height, width)
             )
             seen += [g.expand(len(images), 1, height, width) for g in torch.meshgrid(rows, columns, indexing="ij")]
-        stem = self.stem(torch.cat(seen, dim=1))
-        up = self.up(self.body(self.down(stem)))
-        painted = self.head(torch.cat([up, stem], dim=1)).to(images.dtype)
-        return 2 * torch.sigmoid(painted) - 1
+        x, skips = torch.cat(seen, dim=1), []
+        for down in self.down:
+            x = down(x)
+            skips.append(x)
+        x = self.body(x)
+        for up, join, skip in zip(reversed(self.up), reversed(self.join), reversed(skips[:-1]), strict=True):
+            x = join(torch.cat([up(x), skip], dim=1))
+        return 2 * torch.sigmoid(self.head(x).to(images.dtype)) - 1
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+def _deconv(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
     )

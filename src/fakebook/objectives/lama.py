@@ -23,8 +23,9 @@ class LaMaWeights:
         l1_hole: L1 in the hole, for the experiment without adversary.
         r1_share, perceptual_share: the share of each batch on which a term is measured: as unbiased as all of it, and
             that much cheaper.
-        painted: how many times a painted patch counts in the adversarial losses. Where holes are small, a
-            discriminator that calls everything real is right nearly everywhere, and learns nothing else.
+        painted: how many times what was painted counts in the adversarial and the perceptual terms. Where holes are
+            small, a discriminator that calls everything real is right nearly everywhere, and most of what the
+            generator is asked for is to copy.
     """
 
     adversarial: float = 10.0
@@ -78,7 +79,7 @@ def generator_loss(
     terms = {"l1_known": _mean(distance * (1 - masks)), "l1_hole": _mean(distance * masks)}
     if weights.adversarial or weights.matching:
         logits, features = discriminator(painted)
-        emphasis = 1 + (weights.painted - 1) * hole_share(masks, logits)
+        emphasis = _emphasis(masks, logits, weights.painted)
         terms["g_adversarial"] = _mean(emphasis * nonsaturating_generator(logits))
         with torch.no_grad():
             _, targets = discriminator(real)
@@ -87,7 +88,7 @@ def generator_loss(
         some = max(1, round(len(real) * weights.perceptual_share))
         with torch.no_grad():
             targets = perceptual(real[:some])
-        distances = feature_distance(perceptual(painted[:some]), targets)
+        distances = feature_distance(perceptual(painted[:some]), targets, masks[:some], weights.painted)
         terms["perceptual"] = functional.pad(distances, (0, len(real) - some)) * (len(real) / some)
     factors = {
         "l1_known": weights.l1_known,
@@ -100,9 +101,22 @@ def generator_loss(
     return loss, {name: term.mean() for name, term in terms.items()}
 
 
-def feature_distance(features: list[Tensor], targets: list[Tensor]) -> Tensor:
-    """Sum over layers of the mean squared difference of the maps, picture by picture: ``(B,)``."""
-    return sum(_mean((_wide(a) - _wide(b)).square()) for a, b in zip(features, targets, strict=True))
+def feature_distance(
+    features: list[Tensor], targets: list[Tensor], masks: Tensor | None = None, painted: float = 1.0
+) -> Tensor:
+    """Sum over layers of the mean squared difference of the maps, picture by picture: ``(B,)``. With ``masks``, cells
+    that lie in the hole count ``painted`` times.
+    """
+    distance = 0
+    for a, b in zip(features, targets, strict=True):
+        square = (_wide(a) - _wide(b)).square()
+        distance = distance + _mean(square if masks is None else _emphasis(masks, square, painted) * square)
+    return distance
+
+
+def _emphasis(masks: Tensor, like: Tensor, painted: float) -> Tensor:
+    """1 where nothing was painted, ``painted`` where everything was."""
+    return 1 + (painted - 1) * hole_share(masks, like)
 
 
 def _wide(x: Tensor) -> Tensor:
