@@ -362,3 +362,20 @@ def test_any_factors_in_range_give_a_picture(data):
     assert drawing.images.isfinite().all() and drawing.images.abs().max() <= 1
     assert (drawing.regions.sum(1) == 1).all() and drawing.landmarks.isfinite().all()
     assert faces.caption(factors)[0]
+
+
+def test_a_close_up_is_the_middle_of_a_larger_portrait():
+    """Head and landmarks of a close-up at 64 are those of a portrait at 96, cropped."""
+    factors = faces.sample(torch.arange(8), seed=5)
+    close, portrait = faces.draw(factors, 64, framing="close"), faces.draw(factors, 96)
+    eyes = faces.REGIONS.index("eyes")
+    crop = portrait.regions[:, eyes, 20:84, 16:80]
+    overlap = (close.regions[:, eyes] & crop).sum() / (close.regions[:, eyes] | crop).sum()
+    assert overlap > 0.8
+    moved = portrait.landmarks - torch.tensor([16.0, 20.0])
+    assert (close.landmarks - moved).abs().max() < 0.6
+
+
+def test_an_unknown_framing_is_named():
+    with pytest.raises(UserError, match="framing is 'near'; choose from portrait, close"):
+        faces.draw(faces.sample(torch.arange(1)), framing="near")

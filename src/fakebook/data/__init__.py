@@ -23,6 +23,7 @@ def load(
     seed: int = 0,
     device: str | torch.device = "cpu",
     folder: str | Path | None = None,
+    framing: str | None = None,
 ) -> ImageSet:
     """Load a data set; see ``ImageSet`` for what comes back.
 
@@ -33,6 +34,7 @@ def load(
         seed: of the parametric faces, and of the choice under ``limit``.
         device: where the images are put, and where faces are drawn.
         folder: of ``photos``; by default ``$FAKEBOOK_PHOTOS``.
+        framing: of the parametric faces, "portrait" by default, or "close"; other data sets are framed as they are.
 
     Raises:
         UserError: an unknown name, a size or limit that makes no sense, or data that is not there.
@@ -44,14 +46,16 @@ def load(
             raise UserError(f"{what} is {value} for data set {name}: {least} at least is needed")
     if folder is not None and name != "photos":
         raise UserError(f"data set {name} takes no folder: load photos, with folder={folder}")
+    if name == "faces":
+        return _faces(size, limit, seed, torch.device(device), framing or "portrait")
     return LOADERS[name](size, limit, seed, torch.device(device), folder)
 
 
-def _faces(size, limit, seed, device, folder):
+def _faces(size, limit, seed, device, framing):
     from fakebook.data import faces
 
     factors = faces.sample(torch.arange(limit or FACES), seed=seed)
-    drawing = faces.draw(factors, size or SIZE, device)  # by itself as many at a time as are fast
+    drawing = faces.draw(factors, size or SIZE, device, framing)  # by itself as many at a time as are fast
     mark = fingerprint("faces", drawing.images, *(part for item in sorted(factors.items()) for part in item))
     captions = faces.caption(factors)
     note = "identities as drawn: the same person in several poses, expressions and lights"

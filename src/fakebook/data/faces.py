@@ -20,7 +20,7 @@ from fakebook.data import faces_features, faces_hair, faces_head, faces_scene
 from fakebook.data.faces_canvas import REGIONS, TABLE, Sheet, from_seed, grain
 from fakebook.data.faces_caption import caption
 from fakebook.data.faces_factors import FACTORS, KEYS, Factor, check, sample
-from fakebook.data.faces_head import NOSE_LIFT, RAISE
+from fakebook.data.faces_head import FRAMINGS, NOSE_LIFT
 from fakebook.errors import UserError
 
 __all__ = ["FACTORS", "KEYS", "LANDMARKS", "REGIONS", "Drawing", "Factor", "caption", "draw", "sample"]
@@ -54,12 +54,20 @@ class Drawing:
 
 
 @torch.no_grad()
-def draw(factors: dict[str, Tensor], size: int = 64, device: str | torch.device | None = None) -> Drawing:
+def draw(
+    factors: dict[str, Tensor],
+    size: int = 64,
+    device: str | torch.device | None = None,
+    framing: str = "portrait",
+) -> Drawing:
     """Draw what `sample` (or a changed copy of it) says, as size x size pixels, on `device` (default: the factors').
 
-    The same factors give the same face at every size. Raises UserError for a factor that is unknown, missing or out of
-    its range, and for a size below 8.
+    The same factors give the same face at every size. ``framing`` is "portrait", head and shoulders, or "close", where
+    the face fills the picture. Raises UserError for a factor that is unknown, missing or out of its range, for a size
+    below 8 and for another framing.
     """
+    if framing not in FRAMINGS:
+        raise UserError(f"faces.draw: framing is {framing!r}; choose from {', '.join(FRAMINGS)}")
     if size < 8:
         raise UserError(f"faces.draw: size is {size}; a face needs at least 8 pixels")
     batch = check(factors)
@@ -67,7 +75,7 @@ def draw(factors: dict[str, Tensor], size: int = 64, device: str | torch.device 
     # Pictures that need the same painters stand together, so that most painters have all of a chunk to do, or none.
     like = [factors["clothes"], factors["hat"] > 0, factors["glasses"] > 0, factors["beard"] > 0]
     order = sum(value * 2**shift for value, shift in zip(like, (3, 2, 1, 0), strict=True)).argsort()
-    p = _prepare({name: value[order].to(device) for name, value in factors.items()}, size)
+    p = _prepare({name: value[order].to(device) for name, value in factors.items()}, size, framing)
     at_once = max(1, (PIXELS if device.type == "cpu" else PIXELS * 32) // size**2)
     images = torch.empty(batch, 3, size, size, device=device)
     labels = torch.zeros(batch, 1, size, size, device=device)
@@ -103,14 +111,14 @@ def _share(jobs: list[Callable[[], None]], device: torch.device) -> None:
         torch.set_num_threads(threads)
 
 
-def _prepare(factors: dict[str, Tensor], size: int) -> Sheet:
+def _prepare(factors: dict[str, Tensor], size: int, framing: str) -> Sheet:
     """The factors, and what follows from them, shaped (B, 1, 1) for arithmetic with fields (B, S, S)."""
     p = Sheet(level=max(0, min(5, round(math.log2(TABLE / size)))))
     for name, value in factors.items():
         continuous = name in FACTORS and FACTORS[name].kind == "continuous"
         setattr(p, name, value.float()[:, None, None] if continuous else value)
     p.rand0, p.rand1, p.rand2, p.rand3, p.rand4 = (from_seed(p.person_seed, k) for k in range(5))
-    faces_head.prepare(p)
+    faces_head.prepare(p, framing)
     p.px = 2 / size / p.scale
     faces_hair.prepare(p)
     return p
@@ -120,7 +128,7 @@ def _draw(p: Sheet, image: Tensor, label: Tensor) -> None:
     """Paint from back to front on a background, in place, each painter on the band of rows that it can reach."""
 
     def height(y: float | Tensor) -> Tensor:
-        return p.shift_y + RAISE + y * p.scale
+        return p.middle_y + y * p.scale
 
     c = faces_head.place(p, image, label)
     c.fields["pores"] = faces_head.skin_texture(c, p)

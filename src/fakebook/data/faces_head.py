@@ -19,7 +19,8 @@ from fakebook.data.faces_canvas import (
     soft,
 )
 
-RAISE = 0.02  # the middle of the head stands a little below the middle of the picture
+# How large the head is, and how far below the middle of the picture: a portrait with shoulders, and a close-up.
+FRAMINGS = {"portrait": (1.12, 0.02), "close": (1.68, -0.095)}
 NOSE_LIFT = 0.11  # how far the tip of the nose stands out
 DEPTH = 0.42  # half the thickness of the head, in half pictures
 SKIN = ("F8DCCB", "F0C6A8", "E0AA84", "C58A62", "9C6644", "70452E", "4A2D20")
@@ -33,7 +34,7 @@ def place(p: Sheet, image: Tensor, label: Tensor) -> Canvas:
     size = label.shape[-1]
     x = (torch.arange(size, device=label.device) + 0.5) * (2 / size) - 1
     x, y = x.expand_as(label), x[:, None].expand_as(label)
-    bx, by = (x - p.shift_x) / p.scale, (y - p.shift_y - RAISE) / p.scale
+    bx, by = (x - p.middle_x) / p.scale, (y - p.middle_y) / p.scale
     cx, cy = bx, by - 0.35
     hx = torch.cos(p.roll) * cx + torch.sin(p.roll) * cy
     hy = torch.cos(p.roll) * cy - torch.sin(p.roll) * cx + 0.35
@@ -66,13 +67,15 @@ def to_picture(p: Sheet, X: Tensor, Y: Tensor, lift: Tensor | float = 0.0) -> tu
     cy = hy - 0.35
     bx = torch.cos(p.roll) * hx - torch.sin(p.roll) * cy
     by = torch.cos(p.roll) * cy + torch.sin(p.roll) * hx + 0.35
-    return bx * p.scale + p.shift_x, by * p.scale + p.shift_y + RAISE
+    return bx * p.scale + p.middle_x, by * p.scale + p.middle_y
 
 
-def prepare(p: Sheet) -> None:
+def prepare(p: Sheet, framing: str) -> None:
     """Numbers of each face that several painters need: colours, light, positions of the features."""
     device = p.yaw.device
-    p.scale = 1.12 * p.zoom
+    large, low = FRAMINGS[framing]
+    nearer = large / FRAMINGS["portrait"][0]
+    p.scale, p.middle_x, p.middle_y = large * p.zoom, nearer * p.shift_x, nearer * p.shift_y + low
     p.sin_yaw, p.cos_yaw = torch.sin(p.yaw), torch.cos(p.yaw)
     p.sin_pitch, p.cos_pitch = torch.sin(p.pitch), torch.cos(p.pitch)
     lx, ly, lz = 0.85 * p.light_x, -(0.15 + 0.6 * p.light_y), torch.full_like(p.light_x, 0.8)
