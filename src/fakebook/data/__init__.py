@@ -34,7 +34,8 @@ def load(
         seed: of the parametric faces, and of the choice under ``limit``.
         device: where the images are put, and where faces are drawn.
         folder: of ``photos``; by default ``$FAKEBOOK_PHOTOS``.
-        framing: of the parametric faces, "portrait" by default, or "close"; other data sets are framed as they are.
+        framing: of the parametric faces: "portrait" by default; or "close", where the face fills the picture, upright
+            and in its middle, as in collections of photographs that are aligned. Other data sets come as they are.
 
     Raises:
         UserError: an unknown name, a size or limit that makes no sense, or data that is not there.
@@ -55,6 +56,10 @@ def _faces(size, limit, seed, device, framing):
     from fakebook.data import faces
 
     factors = faces.sample(torch.arange(limit or FACES), seed=seed)
+    if framing == "close":
+        fixed = {"zoom": 1.0, "shift_x": 0.0, "shift_y": 0.0, "roll": 0.0}
+        factors |= {name: torch.full_like(factors[name], value) for name, value in fixed.items()}
+        factors |= {name: factors[name] / 2 for name in ("yaw", "pitch")}
     drawing = faces.draw(factors, size or SIZE, device, framing)  # by itself as many at a time as are fast
     mark = fingerprint("faces", drawing.images, *(part for item in sorted(factors.items()) for part in item))
     captions = faces.caption(factors)
