@@ -271,6 +271,12 @@ def test_watching_changes_nothing():
     assert_same(watched, plain)
 
 
+def test_watching_at_chosen_steps_and_at_the_end():
+    seen = []
+    train_gan(gan(), gan_phases(), watch=lambda done, _: seen.append(done), watch_every=[1, 7])
+    assert seen == [1, 7, 12]
+
+
 # ---- stop and resume
 
 
@@ -301,6 +307,7 @@ def test_resumed_is_uninterrupted_bit_for_bit(tmp_path, precision):
 
 
 def test_ctrl_c_ends_the_step_and_writes_the_checkpoint(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
     path = tmp_path / "gan.safetensors"
     whole, resumed = gan(), gan()
     train_gan(whole, gan_phases())
@@ -308,7 +315,7 @@ def test_ctrl_c_ends_the_step_and_writes_the_checkpoint(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_gan(resumed, gan_phases(press), checkpoint=path)
     assert weights.load(path)[1]["step"] == 5
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     train_gan(resumed, gan_phases(), checkpoint=path)
     assert_same(whole, resumed)
 

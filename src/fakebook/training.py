@@ -6,7 +6,7 @@ so a run that was interrupted and resumed ends with the same weights, bit for bi
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ def fit(
     checkpoint: str | Path | None = None,
     every: int = 500,
     watch: Callable[[int, Any], None] | None = None,
-    watch_every: int = 100,
+    watch_every: int | Collection[int] = 100,
     progress: bool = True,
     title: str = "",
 ) -> History:
@@ -130,9 +130,10 @@ def fit(
         clip: the largest norm of a phase's gradient, or None.
         checkpoint: a file ``….safetensors`` written every ``every`` steps, on Ctrl-C and at the end; when it is
             there at the start, the training goes on from it.
-        watch: ``watch(steps done, networks)`` is called every ``watch_every`` steps and at the end, to validate or to
-            draw: without gradients, in full precision, all networks in eval mode; what it draws at random changes
-            nothing. What it must remember across an interruption belongs in buffers of one of ``networks``.
+        watch: ``watch(steps done, networks)`` is called every ``watch_every`` steps (or, if it is several numbers, when
+            so many are done) and at the end, to validate or to draw: without gradients, in full precision, all
+            networks in eval mode; what it draws at random changes nothing. What it must remember across an
+            interruption belongs in buffers of one of ``networks``.
         progress: show one line with the named losses.
 
     Returns:
@@ -241,7 +242,7 @@ def fit(
                     optimiser.zero_grad(set_to_none=True)
                 if averages:
                     averages.update()
-                if watch is not None and ((step + 1) % watch_every == 0 or step + 1 == steps):
+                if watch is not None and _due(step + 1, watch_every, steps):
                     with looking(named.values()):
                         watch(step + 1, networks)
                 bar.step(record.text)
@@ -298,6 +299,10 @@ def _is_large(named: Mapping[str, nn.Module]) -> bool:
     return sum(p.numel() for network in named.values() for p in network.parameters()) >= 100_000
 
 
+def _due(done: int, every: int | Collection[int], steps: int) -> bool:
+    return done == steps or (done % every == 0 if isinstance(every, int) else done in every)
+
+
 def _check(named, phases, data, steps, batch_size, ema, clip, precision, every, watch_every, checkpoint) -> None:
     def wrong(condition: bool, message: str) -> None:
         if condition:
@@ -306,7 +311,8 @@ def _check(named, phases, data, steps, batch_size, ema, clip, precision, every, 
     wrong(steps < 1, f"steps is {steps}: a training has at least 1")
     wrong(batch_size < 1, f"batch_size is {batch_size}: a batch has at least 1 sample")
     wrong(every < 1, f"every is {every}: steps between checkpoints, at least 1")
-    wrong(watch_every < 1, f"watch_every is {watch_every}: steps between looks, at least 1")
+    looks = [watch_every] if isinstance(watch_every, int) else watch_every
+    wrong(min(looks, default=0) < 1, f"watch_every is {watch_every}: steps between looks, or when to look, at least 1")
     wrong(ema is not None and not 0 < ema < 1, f"ema is {ema}: the decay lies between 0 and 1, or is None")
     wrong(clip is not None and not clip > 0, f"clip is {clip}: the largest norm of a gradient is above 0, or None")
     known = ("auto", *devices.PRECISIONS)

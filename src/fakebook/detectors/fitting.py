@@ -24,7 +24,7 @@ class Recipe:
     """How a detector is trained. The defaults are the poster's; the batch size is ours, since the poster names none.
 
     Args:
-        epochs: passes over the training set.
+        epochs: passes over the training set, each to the nearest whole batch.
         lr, weight_decay: AdamW's.
         schedule: "constant", "linear_half" or "cosine", as of ``training.Phase``.
         warmup: the share of the steps in which the learning rate rises linearly to ``lr``.
@@ -120,41 +120,26 @@ def train(
     """
     x, labels = data
     batch_size = min(recipe.batch_size, len(x))
-    steps_per_epoch = len(x) / batch_size
-    steps = round(recipe.epochs * steps_per_epoch)
-    ends = {round((epoch + 1) * steps_per_epoch): epoch for epoch in range(recipe.epochs)}
+    steps_per_epoch = max(1, round(len(x) / batch_size))
+    steps = recipe.epochs * steps_per_epoch
+    epochs = slice(first_epoch, first_epoch + recipe.epochs)
     networks = {"body": detector.body, "head": detector.head}
     norms = (
         [m for m in detector.body.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)] if still_norms else []
     )
-    losses: list[Tensor] = []
-    done = 0
 
     def loss(networks, batch, rng):
-        nonlocal done
-        if done in ends:
-            look(ends[done])
-        done += 1
         inputs, targets = batch
-        body = networks["body"]
         for norm in norms:
             norm.eval()
         with torch.set_grad_enabled(not frozen):
-            features = body(inputs)
-        each = F.cross_entropy(networks["head"](features), targets, reduction="none")
-        losses.append(each.detach().mean())
-        return each, {}
+            features = networks["body"](inputs)
+        return F.cross_entropy(networks["head"](features), targets, reduction="none"), {}
 
-    def look(epoch: int) -> None:
-        modes = [(module, module.training) for module in detector.modules()]
-        # In float32, as detectors are tested; and autocast would keep the weights that it cast here, without gradient.
-        with torch.autocast(detector.head.weight.device.type, enabled=False):
-            logits = detector.logits(valid[0], batch_size)
-        for module, mode in modes:
-            module.training = mode
-        row = (torch.stack(losses).mean().item(), F.cross_entropy(logits, valid[1]).item(), quality(logits, valid[1]))
-        detector.curve[first_epoch + epoch] = torch.tensor(row)
-        losses.clear()
+    def look(done, networks):
+        logits = detector.logits(valid[0], batch_size)
+        row = (F.cross_entropy(logits, valid[1]).item(), quality(logits, valid[1]))
+        detector.curve[epochs][done // steps_per_epoch - 1, 1:] = torch.tensor(row)
 
     detector.eval()
     warmup = round(recipe.warmup * steps)
@@ -167,12 +152,14 @@ def train(
         schedule=recipe.schedule,
         warmup=warmup,
     )
-    training.fit(
+    history = training.fit(
         networks,
         phase,
         (x, labels),
         steps=steps,
         batch_size=batch_size,
+        watch=look,
+        watch_every=steps_per_epoch,
         clip=recipe.clip,
         seed=seed,
         device=device,
@@ -180,7 +167,8 @@ def train(
         progress=bool(title),
         title=title,
     )
-    look(ends[steps])
+    losses = history.frame[phase.name].to_numpy().reshape(recipe.epochs, steps_per_epoch)
+    detector.curve[epochs, 0] = torch.from_numpy(losses.mean(1))
     return detector.eval()
 
 

@@ -75,7 +75,7 @@ class Film(nn.Module):
     """What the generator made of the same few pictures and holes as it learned. A module, so that it is kept with
     the networks.
 
-    Buffers: ``frames`` (frames · n, C, H, W) composited, ``steps`` (frames,), ``step`` how many were counted.
+    Buffers: ``frames`` (frames · n, C, H, W) composited, ``steps`` (frames,) after how many steps each was taken.
     """
 
     def __init__(self, steps: int, frames: int, pictures: int, channels: int, size: int):
@@ -84,18 +84,13 @@ class Film(nn.Module):
         self.due = [round(1 + (steps - 1) * (i / max(frames - 1, 1)) ** 2) for i in range(frames)]
         self.register_buffer("frames", torch.zeros(frames * pictures, channels, size, size))
         self.register_buffer("steps", torch.tensor(self.due))
-        self.register_buffer("step", torch.zeros((), dtype=torch.long))
 
-    def watch(self, generator: nn.Module, images: Tensor, masks: Tensor) -> None:
-        """Count a step of the training, and take a frame when it is due."""
-        self.step += 1
-        now = int(self.step)
-        if now in self.due:
-            generator.eval()  # in training mode the normalisation would take note of these pictures
-            with torch.no_grad():
-                forged = composite(generator(images, masks), images, masks).to(self.frames)
-            self.frames.view(len(self.due), *forged.shape)[self.due.index(now)] = forged
-            generator.train()
+    def take(self, step: int, generator: nn.Module, images: Tensor, masks: Tensor) -> None:
+        """Take the frames that are due after ``step``: several where a training has fewer steps than frames."""
+        forged = composite(generator(images, masks), images, masks).to(self.frames)
+        for number, due in enumerate(self.due):
+            if due == step:
+                self.frames.view(len(self.due), *forged.shape)[number] = forged
 
 
 class Trained(nn.Module):
@@ -199,7 +194,6 @@ def _train(
     def paint(networks, batch, rng):
         real, masks = batch
         painted = networks["generator"](real, masks)
-        networks["film"].watch(networks["generator"], *watched)
         shared["painted"] = painted.detach()
         return generator_loss(networks["discriminator"], perceptual, real, painted, masks, weights)
 
@@ -224,6 +218,8 @@ def _train(
         ema=settings.ema,
         clip=None,
         checkpoint=checkpoint,
+        watch=lambda step, networks: networks["film"].take(step, networks["generator"], *watched),
+        watch_every=trained.film.due,
         progress=progress,
         title="LaMa",
     )
