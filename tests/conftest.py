@@ -2,6 +2,6 @@
 
 import signal
 
-# A shell that starts the tests in the background lets them, and whatever they start, ignore Ctrl-C; some tests press it.
+# Started in the background by a shell, tests and whatever they start ignore Ctrl-C; some of them press it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
