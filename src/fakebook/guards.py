@@ -12,6 +12,14 @@ from torch import Tensor, nn
 
 
 @contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Initial weights that follow from ``seed`` alone; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
 def private_rng(device: torch.device) -> Iterator[Callable[[int], None]]:
     """Dropout and the like draw from the global generators: ours in here, the caller's untouched behind it."""
     cuda = device.type == "cuda"

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torchvision.models import resnet18
 
 from fakebook.detectors.embeddings import Backbone
-from fakebook.detectors.fitting import Detector, Recipe, seeded, train
+from fakebook.detectors.fitting import Detector, Recipe, train
+from fakebook.guards import seeded
 
 Labelled = tuple[Tensor, Tensor]
 

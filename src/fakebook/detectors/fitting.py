@@ -4,9 +4,7 @@ A detector tells C classes apart: C = 2 is real (0) against fake (1), and its sc
 C > 2 is attribution, real first and then the forgers.
 """
 
-import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -73,14 +71,6 @@ class Detector(nn.Module):
         if logits.shape[1] != 2:
             raise ValueError(f"scores are for detectors of two classes, this one has {logits.shape[1]}: use logits")
         return logits[:, 1] - logits[:, 0]
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Initial weights that follow from ``seed`` alone; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def _batched(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:

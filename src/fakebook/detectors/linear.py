@@ -11,7 +11,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from fakebook.detectors.fitting import Detector, quality, seeded
+from fakebook.detectors.fitting import Detector, quality
+from fakebook.guards import seeded
 
 Labelled = tuple[Tensor, Tensor]
 

@@ -13,6 +13,7 @@ from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
 from fakebook.forgers import check, composite
 from fakebook.forgers.holes import aimed
+from fakebook.guards import seeded
 from fakebook.models.discriminators import PatchDiscriminator
 from fakebook.models.lama import LaMa, LaMaConfig
 from fakebook.objectives.lama import LaMaWeights, discriminator_loss, generator_loss
@@ -169,8 +170,7 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
 
 
 def _new(settings: LaMaSettings, shape: torch.Size, seed: int) -> Trained:
-    with torch.random.fork_rng(devices=[]):  # modules draw their first weights from the global generator
-        torch.manual_seed(seed)
+    with seeded(seed):
         return Trained(settings, shape)
 
 
