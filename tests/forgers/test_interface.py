@@ -1,4 +1,4 @@
-"""Every forger, by the interface they share; then the classical one and LaMa, each by itself."""
+"""Every forger, by the interface they share; then each by itself."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,11 @@ from fakebook.forgers import composite, lama
 from fakebook.forgers.classical import Classical
 from fakebook.forgers.registry import FORGERS, fit
 
-TINY = {"classical": {}, "lama": {"steps": 3, "batch_size": 2, "width": 8, "blocks": 1, "patch_width": 4, "frames": 2}}
+TINY = {
+    "classical": {},
+    "lama": {"steps": 3, "batch_size": 2, "width": 8, "blocks": 1, "patch_width": 4, "frames": 2},
+    "pluralistic": {"steps": 3, "batch_size": 2, "width": 16, "latent": 3, "patch_width": 4, "stages": 1},
+}
 SIZE = 32
 
 
@@ -115,3 +119,37 @@ def test_lama_without_adversary_leaves_the_discriminator_alone(tmp_path, monkeyp
 def test_a_setting_that_lama_does_not_have():
     with pytest.raises(UserError, match="lama has no setting 'with': it has batch_size, blocks"):
         fit("lama", pictures(), {"with": 64})
+
+
+def test_another_seed_is_another_completion(gang):
+    images, masks = pictures(seed=1), holes.sample(5, SIZE, (0.1, 0.3), 0)
+    forger = gang["pluralistic"]
+    first, again, other = (forger.forge(images, masks, torch.arange(5) + start) for start in (0, 0, 100))
+    assert torch.equal(first, again)
+    assert ((first - other).abs().amax(dim=(1, 2, 3)) > 1e-4).all()
+    # without spread every seed gives the completion of the prior's mean
+    mean, still = (forger.forge(images, masks, torch.arange(5) + start, spread=0.0) for start in (0, 100))
+    assert torch.equal(mean, still)
+
+
+def test_pluralistic_trains_the_same_from_the_same_seed_and_is_kept(gang, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("FAKEBOOK_BUILD", str(tmp_path))
+    torch.rand(3)  # the global generator has no part in it
+    again = fit("pluralistic", pictures(), TINY["pluralistic"], device="cpu", progress=False)
+    assert again.fingerprint == gang["pluralistic"].fingerprint
+    assert {"d_loss", "g_loss", "kl", "kl_prior", "l1_hole", "r1"} <= set(again.losses.columns)
+    capsys.readouterr()
+    fit("pluralistic", pictures(), TINY["pluralistic"], device="cpu", progress=False)
+    assert "loaded" in capsys.readouterr().out
+
+
+def test_pluralistic_without_adversary_leaves_the_discriminator_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAKEBOOK_BUILD", str(tmp_path))
+    settings = TINY["pluralistic"] | {"weights": {"adversarial": 0, "matching": 0}}
+    forger = fit("pluralistic", pictures(), settings, device="cpu", progress=False)
+    assert not {"d_loss", "g_adversarial"} & set(forger.losses.columns)
+
+
+def test_a_setting_that_pluralistic_does_not_have():
+    with pytest.raises(UserError, match="pluralistic has no setting 'sigma': it has batch_size, blocks"):
+        fit("pluralistic", pictures(), {"sigma": 1})

@@ -1,7 +1,7 @@
 """LaMa as a forger: how it is trained, and how it fills a hole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from fakebook import device as devices
 from fakebook import keep, training
 from fakebook.data.imageset import fingerprint
-from fakebook.errors import UserError
 from fakebook.forgers import check, composite
 from fakebook.forgers.holes import aimed
+from fakebook.forgers.practice import mirrored, plain, settings_of
 from fakebook.guards import seeded
 from fakebook.models.discriminators import PatchDiscriminator
 from fakebook.models.lama import LaMa, LaMaConfig
@@ -55,21 +55,6 @@ class LaMaSettings:
     stages: int = 2
     weights: Mapping[str, float] = field(default_factory=dict)
     frames: int = 6
-
-    @classmethod
-    def of(cls, settings: Mapping) -> "LaMaSettings":
-        """From an entry of the profiles; a name that is none of these is a UserError."""
-        known = {f.name for f in fields(cls)}
-        wrong = [name for name in settings if name not in known]
-        if wrong:
-            raise UserError(f"lama has no setting {wrong[0]!r}: it has {', '.join(sorted(known))}")
-        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in settings.items()})
-
-    def plain(self) -> dict:
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {
-            "mask_area": list(self.mask_area),
-            "weights": dict(self.weights),
-        }
 
 
 class Film(nn.Module):
@@ -156,10 +141,10 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     Raises:
         UserError: an unknown setting.
     """
-    chosen = LaMaSettings.of(settings)
+    chosen = settings_of(LaMaSettings, "lama", settings)
     trained = keep.or_train(
         "lama",
-        chosen.plain() | {"seed": seed},
+        plain(chosen) | {"seed": seed},
         fingerprint(images),
         lambda: _new(chosen, images.shape, seed),
         lambda module, checkpoint: _train(module, images, chosen, seed, device, progress, checkpoint),
@@ -182,13 +167,6 @@ def _train(
     bank = aimed(2048, size, settings.mask_area, torch.Generator().manual_seed(seed))
     watched = images[:WATCHED].to(target), bank[: min(len(images), WATCHED)].to(target)
     perceptual = Perceptual(images[:64], settings.stages).to(target) if weights.perceptual else None
-
-    def batches(rng: torch.Generator, batch_size: int) -> tuple[Tensor, Tensor]:
-        """Pictures, mirrored or not, and a hole for each."""
-        real = images[torch.randint(len(images), (batch_size,), generator=rng)]
-        mirrored = torch.rand(batch_size, 1, 1, 1, generator=rng) < 0.5
-        return torch.where(mirrored, real.flip(-1), real), bank[torch.randint(len(bank), (batch_size,), generator=rng)]
-
     shared: dict[str, Tensor] = {}
 
     def paint(networks, batch, rng):
@@ -210,7 +188,7 @@ def _train(
     history = training.fit(
         {"generator": trained.generator, "discriminator": trained.discriminator, "film": trained.film},
         phases,
-        batches,
+        mirrored(images, bank),
         steps=settings.steps,
         batch_size=settings.batch_size,
         seed=seed,

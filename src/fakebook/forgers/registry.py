@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from fakebook.errors import UserError
-from fakebook.forgers import Forger, classical, lama
+from fakebook.forgers import Forger, classical, lama, pluralistic
 
 # name -> fit(images, settings, *, seed, device, progress) -> Forger; settings are the forger's entry in the profile.
 FORGERS: dict[str, Callable[..., Forger]] = {
     "classical": classical.fit,
     "lama": lama.fit,
+    "pluralistic": pluralistic.fit,
 }
 
 

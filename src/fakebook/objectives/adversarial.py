@@ -1,4 +1,5 @@
-"""Adversarial losses: the non-saturating loss [@goodfellow2014gan] and the gradient penalty R1 [@mescheder2018r1].
+"""Adversarial losses: the non-saturating loss [@goodfellow2014gan], least squares [@mao2017lsgan], and the gradient
+penalty R1 [@mescheder2018r1].
 
 Logits are high for real. Losses come unreduced: an element for each logit, or for each picture.
 """
@@ -27,6 +28,20 @@ def nonsaturating_discriminator(real: Tensor, fake: Tensor, hole: Tensor | None 
 def nonsaturating_generator(fake: Tensor) -> Tensor:
     """-log σ(D(ŷ)), logit by logit: its gradient stays alive where the discriminator is sure."""
     return functional.softplus(-fake)
+
+
+def lsgan_discriminator(real: Tensor, fake: Tensor, hole: Tensor | None = None) -> Tensor:
+    """(D(x) - 1)² + D(ŷ)², logit by logit: real is called 1, fake 0. For the arguments see
+    `nonsaturating_discriminator`; with ``hole`` what was known is called 1 too.
+    """
+    if hole is None:
+        return (real - 1).square() + fake.square()
+    return (real - 1).square() + hole * fake.square() + (1 - hole) * (fake - 1).square()
+
+
+def lsgan_generator(fake: Tensor) -> Tensor:
+    """(D(ŷ) - 1)², logit by logit."""
+    return (fake - 1).square()
 
 
 def r1(logits: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
