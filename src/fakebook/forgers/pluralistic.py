@@ -38,8 +38,8 @@ class PluralisticSettings:
     """
 
     patch: int = 4
-    width: int = 96
-    downs: int = 1
+    width: int = 192
+    downs: int = 2
     blocks: int = 1
     latent: int = 16
     cells: int = 2

@@ -31,8 +31,8 @@ class PluralisticConfig:
 
     channels: int = 3
     patch: int = 4
-    width: int = 96
-    downs: int = 1
+    width: int = 192
+    downs: int = 2
     blocks: int = 1
     latent: int = 16
     cells: int = 2
@@ -133,10 +133,10 @@ class Pluralistic(nn.Module):
     def __init__(self, config: PluralisticConfig):
         super().__init__()
         self.config = config
-        widths = [config.width >> (config.downs - i) for i in range(config.downs + 1)]  # e.g. 48, 96
+        widths = [config.width >> (config.downs - i) for i in range(config.downs + 1)]  # e.g. 48, 96, 192
         wide, fine = widths[-1], widths[0] // 2
         inputs = config.patch**2 * (config.channels + 3)
-        self.stem = nn.Sequential(nn.PixelUnshuffle(config.patch), nn.Conv2d(inputs, widths[0], 3, padding=1))
+        self.stem = nn.Sequential(nn.PixelUnshuffle(config.patch), nn.Conv2d(inputs, widths[0], 1))
         self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
         self.body = _blocks(wide, config.blocks)
         self.prior, self.posterior = (Inference(wide, config.latent, config.cells) for _ in range(2))
@@ -147,11 +147,13 @@ class Pluralistic(nn.Module):
         self.attention = ShortLongAttention(widths[-2])
         half = config.patch // 2
         self.head = nn.Sequential(
-            _conv(widths[0], half**2 * fine),
+            nn.Conv2d(widths[0], half**2 * fine, 1),
             nn.PixelShuffle(half),
+            _conv(fine, fine),
             _conv(fine, 4 * config.channels),
             nn.PixelShuffle(2),
         )
+        nn.init.zeros_(self.head[-2][-1].weight)  # begins with the picture as it is known, grey in the hole
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
@@ -173,8 +175,10 @@ class Pluralistic(nn.Module):
         prior, posterior = self.prior(known), self.posterior(hidden)
         z = torch.cat([posterior.at(noise[0]), prior.at(noise[1])])
         twice = [torch.cat([skip, skip]) for skip in skips]
-        painted = self.decode(torch.cat([known, known]), z, twice, torch.cat([masks, masks]))
-        reconstructed, generated = painted.to(images.dtype).chunk(2)
+        painted = self.decode(
+            torch.cat([known, known]), z, twice, torch.cat([images, images]), torch.cat([masks, masks])
+        )
+        reconstructed, generated = painted.chunk(2)
         return Paths(reconstructed, generated, posterior, prior)
 
     def paint(self, images: Tensor, masks: Tensor, noise: Tensor) -> Tensor:
@@ -183,22 +187,21 @@ class Pluralistic(nn.Module):
         """
         self._check(images, masks)
         known, *skips = self.encode(images, masks)
-        return self.decode(known, self.prior(known).at(noise), skips, masks).to(images.dtype)
+        return self.decode(known, self.prior(known).at(noise), skips, images, masks).clamp(-1, 1)
 
     def encode(self, images: Tensor, masks: Tensor) -> list[Tensor]:
         """f: features of the visible part, at the smallest size first, then the larger ones, from large to small."""
         rows, columns = (torch.linspace(-1, 1, n, device=images.device, dtype=images.dtype) for n in images.shape[-2:])
         places = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).expand(len(images), -1, -1, -1)
-        visible = torch.where(masks > 0.5, torch.zeros_like(images), images)
-        x = self.stem(torch.cat([visible, masks, places], dim=1))
+        x = self.stem(torch.cat([_visible(images, masks), masks, places], dim=1))
         skips = []
         for down in self.down:
             skips.append(x)
             x = down(x)
         return [self.body(x), *skips]
 
-    def decode(self, known: Tensor, z: Tensor, skips: list[Tensor], masks: Tensor) -> Tensor:
-        """The picture of f(known) + g(z)."""
+    def decode(self, known: Tensor, z: Tensor, skips: list[Tensor], images: Tensor, masks: Tensor) -> Tensor:
+        """The picture of f(known) + g(z), added to what is known: nobody has to learn to copy."""
         told = functional.interpolate(self.spread(z), known.shape[-2:], mode="bilinear", align_corners=False)
         x = self.paint_body(known + told)
         for depth, (up, join, skip) in enumerate(
@@ -208,7 +211,7 @@ class Pluralistic(nn.Module):
             x = join(torch.cat([x, skip], dim=1))
             if depth == 0:
                 x = self.attention(x, skip, functional.adaptive_avg_pool2d(1 - masks, x.shape[-2:]))
-        return torch.tanh(self.head(x))
+        return _visible(images, masks) + self.head(x).to(images.dtype)
 
     def _check(self, images: Tensor, masks: Tensor) -> None:
         height, width = images.shape[-2:]
@@ -217,6 +220,10 @@ class Pluralistic(nn.Module):
             raise ValueError(f"height and width must be multiples of {cell}, got {height}x{width}")
         if masks.shape != (len(images), 1, height, width):
             raise ValueError(f"masks must be {(len(images), 1, height, width)}, got {tuple(masks.shape)}")
+
+
+def _visible(images: Tensor, masks: Tensor) -> Tensor:
+    return torch.where(masks > 0.5, torch.zeros_like(images), images)
 
 
 def _blocks(width: int, number: int) -> nn.Sequential:
