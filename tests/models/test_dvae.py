@@ -9,7 +9,8 @@ from scipy.stats import chisquare, gumbel_r, kstest
 from torch.nn import functional as F
 
 from fakebook.models.autoencoder import ConvConfig
-from fakebook.models.dvae import DVAE, gumbel, gumbel_softmax
+from fakebook.models.dvae import DVAE, gumbel, gumbel_softmax, softened
+from fakebook.models.vqvae import VQVAE, VQConfig
 from fakebook.objectives.codes import cosine_anneal, dvae_loss
 from fakebook.training import Phase, fit
 
@@ -127,3 +128,19 @@ def test_every_weight_learns_and_annealing_goes_through_fit():
     assert seen == pytest.approx([schedule(n) for n in range(6)], rel=1e-6)
     assert network.temperature.item() == 0.25
     assert not [name for name, value in network.state_dict().items() if torch.equal(value, before[name])]
+
+
+def test_a_softened_vqvae_chooses_and_draws_the_same():
+    torch.manual_seed(0)
+    hard, x = VQVAE(VQConfig(size=16, patch=4, widths=(8,), code=3, codes=7)).double().eval(), _images(20).double()
+    hard.initialise(x, _rng())
+    soft = softened(hard, 2.5).eval()
+    with torch.no_grad():
+        indices = hard.encode(x)
+        assert torch.equal(soft.encode(x), indices) and len(indices.unique()) > 2
+        torch.testing.assert_close(soft.decode(indices), hard.decode(indices), rtol=0, atol=1e-12)
+        distances = torch.cdist(hard.encoder(x).movedim(1, -1).flatten(0, 2), hard.quantizer.codebook)
+        expected = torch.softmax(-2.5 * distances.square(), 1).view(20, 4, 4, 7).movedim(-1, 1)
+        torch.testing.assert_close(soft.logits(x).softmax(1), expected, rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match="sharpness is 0"):
+        softened(hard, 0)

@@ -8,13 +8,14 @@ from torch.distributions import Categorical, kl_divergence
 
 from fakebook.models.autoencoder import ConvConfig
 from fakebook.models.dvae import DVAE, gumbel_softmax
-from fakebook.models.vqvae import VQVAE, VQConfig
+from fakebook.models.vqvae import VQVAE, TwoLevelConfig, TwoLevelVQVAE, VQConfig
 from fakebook.objectives.codes import (
     codebook_loss,
     commitment_loss,
     cosine_anneal,
     dvae_loss,
     kl_to_uniform,
+    two_level_loss,
     vqvae_loss,
 )
 
@@ -131,3 +132,18 @@ def test_a_schedule_to_zero_is_refused(arguments):
 def test_a_schedule_without_steps_is_refused():
     with pytest.raises(ValueError, match="at least 1"):
         cosine_anneal(1.0, 0.5, 0)
+
+
+def test_the_two_level_loss_asks_the_top_alone():
+    torch.manual_seed(0)
+    config = TwoLevelConfig(size=16, patch=4, widths=(8, 8), code=3, codes=6, top_codes=5)
+    network, x = TwoLevelVQVAE(config).double().eval(), _images()
+    network.initialise(x, _rng())
+    with torch.no_grad():
+        top, _ = network.encode(x)
+        alone = (network.decode_top(top) - x).square().mean((1, 2, 3))
+        plain = vqvae_loss(network, x)[0]
+        torch.testing.assert_close(two_level_loss(network, x, alone=0.3)[0], plain + 0.3 * alone, rtol=0, atol=1e-12)
+        assert alone.min() > 0
+    with pytest.raises(ValueError, match="alone is -1"):
+        two_level_loss(network, x, alone=-1)

@@ -7,12 +7,14 @@ Maddison et al., 2017].
 Deviation from Ramesh et al.: the networks are those of ``fakebook.models.autoencoder``.
 """
 
+from dataclasses import fields
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fakebook.models.autoencoder import ConvConfig, Decoder, Encoder
-from fakebook.models.vqvae import check_images, check_indices
+from fakebook.models.vqvae import VQVAE, check_images, check_indices
 
 
 def gumbel(like: Tensor, rng: torch.Generator) -> Tensor:
@@ -85,6 +87,35 @@ class DVAE(nn.Module):
         check_indices(indices, self.config.grid)
         hard = F.one_hot(indices, self.config.code).movedim(-1, 1)
         return self.decoder(hard.to(self.decoder.layers[0].weight.dtype))
+
+
+@torch.no_grad()
+def softened(network: VQVAE, sharpness: float) -> DVAE:
+    """The DVAE with π_k ∝ exp(-s ‖z - e_k‖²), whose most probable codes are those of ``network``, and decode alike.
+
+    Up to a constant, -‖z - e_k‖² is 2 e_k·z - ‖e_k‖², which is linear in z, so the encoder's last layer can say it.
+    A start for training: from scratch, a decoder first has to learn from mixtures of everything.
+
+    Args:
+        sharpness: s, above 0; 1 / 2σ² makes π the posterior of vectors e_k + N(0, σ²).
+    """
+    if not sharpness > 0:
+        raise ValueError(f"sharpness is {sharpness}: want above 0")
+    book = network.quantizer.codebook.detach()
+    config = ConvConfig(**{f.name: getattr(network.config, f.name) for f in fields(ConvConfig)} | {"code": len(book)})
+    soft = DVAE(config).to(book)
+    theirs, ours = network.state_dict(), soft.state_dict()
+    soft.load_state_dict(
+        {name: value for name, value in theirs.items() if name in ours and ours[name].shape == value.shape},
+        strict=False,
+    )
+    last, first = network.encoder.layers[-1], network.decoder.layers[0]
+    logits, column = soft.encoder.layers[-1], soft.decoder.layers[0]
+    logits.weight.copy_((2 * sharpness * book @ last.weight[:, :, 0, 0])[..., None, None])
+    logits.bias.copy_(sharpness * (2 * book @ last.bias - book.square().sum(1)))
+    column.weight.copy_((first.weight[:, :, 0, 0] @ book.T)[..., None, None])
+    column.bias.copy_(first.bias)
+    return soft
 
 
 def _check_temperature(temperature: float | Tensor) -> None:

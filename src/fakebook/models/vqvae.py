@@ -262,7 +262,7 @@ class TwoLevelVQVAE(nn.Module):
             config.size, config.channels, narrow, config.patch, tuple(fine), config.blocks, spatial=True
         )
         top = ConvConfig(bottom.grid, narrow, config.code, 2, (wide,), config.blocks, spatial=True)
-        self.bottom_encoder, self.top_encoder = Encoder(bottom), Encoder(top)
+        self.encoder, self.top_encoder = Encoder(bottom), Encoder(top)
         self.top_quantizer = VectorQuantizer(config.top_codes, config.code, config.decay, config.revive)
         self.top_decoder = Decoder(top)  # the top codes as features on the bottom grid
         self.merge = nn.Conv2d(2 * narrow, config.code, 1)
@@ -272,18 +272,21 @@ class TwoLevelVQVAE(nn.Module):
 
     def _quantise(self, x: Tensor, quantise: Callable[[VectorQuantizer, Tensor], Quantized]) -> tuple[Quantized, ...]:
         check_images(x, self.config)
-        features = self.bottom_encoder(x)
+        features = self.encoder(x)
         top = quantise(self.top_quantizer, self.top_encoder(features))
         both = torch.cat([features, self.top_decoder(top.straight).to(features.dtype)], 1)
         return top, quantise(self.bottom_quantizer, self.merge(both))
 
-    def _draw(self, top: Tensor, bottom: Tensor) -> Tensor:
-        return self.decoder(torch.cat([self.upsample(top).to(bottom.dtype), bottom], 1))
+    def draw(self, top: Tensor, bottom: Tensor | None = None) -> Tensor:
+        """Vectors of the top (B, D, grid, grid) and of the bottom, or zeros for the latter -> (B, C, size, size)."""
+        above = self.upsample(top)
+        below = torch.zeros_like(above) if bottom is None else bottom.to(above.dtype)
+        return self.decoder(torch.cat([above, below], 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Quantized, Quantized]]:
         """(B, C, size, size) -> the reconstruction, of the same shape, and what was quantised, top and bottom."""
         top, bottom = self._quantise(x, lambda quantizer, z: quantizer(z))
-        return self._draw(top.straight, bottom.straight), (top, bottom)
+        return self.draw(top.straight, bottom.straight), (top, bottom)
 
     @torch.no_grad()
     def initialise(self, x: Tensor, rng: torch.Generator) -> None:
@@ -305,7 +308,12 @@ class TwoLevelVQVAE(nn.Module):
         for level, side in zip(indices, (self.config.grid, 2 * self.config.grid), strict=True):
             check_indices(level, side)
         top, bottom = indices
-        return self._draw(self.top_quantizer.lookup(top), self.bottom_quantizer.lookup(bottom))
+        return self.draw(self.top_quantizer.lookup(top), self.bottom_quantizer.lookup(bottom))
+
+    def decode_top(self, top: Tensor) -> Tensor:
+        """Top codes alone, (B, grid, grid) -> (B, C, size, size); see ``two_level_loss``."""
+        check_indices(top, self.config.grid)
+        return self.draw(self.top_quantizer.lookup(top))
 
 
 def check_images(x: Tensor, config: ConvConfig) -> None:

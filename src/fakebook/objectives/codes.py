@@ -35,9 +35,32 @@ def vqvae_loss(
         x: (B, C, H, W).
         commitment: β, at least 0.
     """
+    return _equation_3(x, *network(x), commitment)
+
+
+def two_level_loss(
+    network: nn.Module, x: Tensor, rng: torch.Generator | None = None, commitment: float = 0.25, alone: float = 1.0
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """``vqvae_loss`` + ``alone`` times the squared error of what the top codes draw without the bottom ones: (B,).
+
+    The second term is not in Razavi et al. 2019. Without it a short training leaves everything to the bottom, which is
+    enough for the decoder, and the top codes come to mean nothing.
+
+    Args:
+        network: a TwoLevelVQVAE.
+        alone: a weight, at least 0.
+    """
+    if alone < 0:
+        raise ValueError(f"alone is {alone}: a weight, at least 0")
+    x_hat, levels = network(x)
+    loss, terms = _equation_3(x, x_hat, levels, commitment)
+    error = (network.draw(levels[0].straight).float() - x).square().flatten(1).mean(1)
+    return loss + alone * error, terms | {"squared error of the top": error}
+
+
+def _equation_3(x: Tensor, x_hat: Tensor, levels, commitment: float) -> tuple[Tensor, dict[str, Tensor]]:
     if commitment < 0:
         raise ValueError(f"commitment is {commitment}: a weight, at least 0")
-    x_hat, levels = network(x)
     error = (x_hat - x).square().flatten(1).mean(1)
     commit = sum(commitment_loss(level.z, level.chosen) for level in levels)
     loss, terms = error + commitment * commit, {"squared error": error, "commitment": commit}
