@@ -54,7 +54,7 @@ def two_level_loss(
         raise ValueError(f"alone is {alone}: a weight, at least 0")
     x_hat, levels = network(x)
     loss, terms = _equation_3(x, x_hat, levels, commitment)
-    error = (network.draw(levels[0].straight).float() - x).square().flatten(1).mean(1)
+    error = (network.draw(levels[0].straight).to(x.dtype) - x).square().flatten(1).mean(1)
     return loss + alone * error, terms | {"squared error of the top": error}
 
 
