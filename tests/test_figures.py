@@ -49,3 +49,12 @@ def test_curves_tell_lines_apart_without_colour():
 def test_scatter_has_a_marker_for_each_group():
     ax = figures.scatter(np.eye(3, 2), ["x", "y", "x"]).axes[0]
     assert [len(c.get_offsets()) for c in ax.collections] == [2, 1]
+
+
+def test_a_matrix_shows_a_dash_where_there_is_no_value():
+    frame = pd.DataFrame([[0.1, np.nan], [0.9, 0.5]], index=["a", "b"], columns=["x", "y"])
+    notes = pd.DataFrame([["p", "q"], ["r", "s"]], index=["a", "b"], columns=["x", "y"])
+    ax = figures.matrix(frame, low=0, high=1, notes=notes, fmt=".1f").axes[0]
+    shown = {tuple(text.get_position()): text.get_text() for text in ax.texts}
+    assert shown == {(0.5, 0.5): "0.1\np", (1.5, 0.5): "–\nq", (0.5, 1.5): "0.9\nr", (1.5, 1.5): "0.5\ns"}
+    plt.close(ax.figure)

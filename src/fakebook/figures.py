@@ -209,8 +209,11 @@ def matrix(
     )
     # Seaborn turns to white text on mid blues, where ink is still the more legible.
     shade = plt.Normalize(np.nanmin(frame) if low is None else low, np.nanmax(frame) if high is None else high)
-    for label, value in zip(ax.texts, frame.to_numpy(dtype=float).ravel(), strict=True):
+    values = frame.to_numpy(dtype=float)
+    for label, value in zip(ax.texts, values[~np.isnan(values)], strict=True):
         label.set_color("white" if shade(value) > 0.6 else INK)
+    for row, column in np.argwhere(np.isnan(values)):  # seaborn leaves these blank
+        ax.text(column + 0.5, row + 0.5, text.iat[row, column], ha="center", va="center", fontsize=9, color=INK)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.tick_params(length=0, rotation=0)
     ax.grid(False)
