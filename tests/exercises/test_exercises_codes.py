@@ -8,17 +8,17 @@ import torch
 from fakebook.exercises import Hint, check, codes
 
 RIGHT = {
-    "bits": 8 * 8 * math.log2(256),
+    "bits": 16 * 16 * math.log2(256),
     "nearest": lambda z, codebook: torch.cdist(z, codebook).argmin(1),
     "straight_through": lambda z, e: z + (e - z).detach(),
     "gumbel_max": lambda logits, u: (logits - torch.log(-torch.log(u))).argmax(1),
 }
 
 WRONG = [
-    ("bits", 64 * 256, "fewer than 256"),
-    ("bits", 64, "bytes"),
-    ("bits", 64 * math.log(256), "nats"),
-    ("bits", 64 * 1024, "vectors themselves"),
+    ("bits", 256 * 256, "fewer than 256"),
+    ("bits", 256, "bytes"),
+    ("bits", 256 * math.log(256), "nats"),
+    ("bits", 256 * 16 * 32, "vectors themselves"),
     ("bits", 100, "base-2"),
     ("nearest", lambda z, c: c[torch.cdist(z, c).argmin(1)], "numbers in the codebook"),
     ("nearest", lambda z, c: torch.cdist(z, c).argmin(0), "other way round"),

@@ -10,16 +10,16 @@ from fakebook.exercises import Hint
 
 
 def bits(answer: float) -> None:
-    """A grid of 8 x 8 codes from a codebook of 256: how many bits is an image?"""
-    if answer == 512:
+    """A grid of 16 x 16 codes from a codebook of 256: how many bits is an image?"""
+    if answer == 2048:
         return
-    if answer == 64 * 256:
+    if answer == 256 * 256:
         raise Hint("a code says which of 256 entries it is; that takes far fewer than 256 bits")
-    if answer == 64:
+    if answer == 256:
         raise Hint("that is bytes, or codes; how many bits does it take to name one of 256 entries?")
-    if abs(answer - 64 * math.log(256)) < 0.1:
+    if abs(answer - 256 * math.log(256)) < 0.1:
         raise Hint("those are nats; bits take the logarithm to base 2")
-    if answer == 64 * 32 * 32:
+    if answer > 2048 and answer % 256 == 0:
         raise Hint("the vectors themselves need not be sent, the decoder has the codebook; only their numbers are")
     raise Hint("the number of places, times the base-2 logarithm of the number of entries")
 
