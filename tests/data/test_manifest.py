@@ -37,6 +37,7 @@ def test_the_book_has_every_entry_of_its_plan():
     assert list(manifest.load()) == [
         "mnist5k",
         "faces",
+        "plane",
         "lfw25",
         "photos",
         "london",
