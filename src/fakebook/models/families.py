@@ -137,22 +137,22 @@ class Flow(nn.Module):
 
 
 class Generator(nn.Module):
-    """Noise z (B, 2) to points (B, 2)."""
+    """Noise z (B, 2) to points (B, 2): z plus what the network says."""
 
-    def __init__(self, width: int = 102, depth: int = 2):
+    def __init__(self, width: int = 103, depth: int = 2):
         super().__init__()
         self.layers = mlp(2, 2, width, depth)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.layers(z)
+        return z + self.layers(z)
 
 
 class Critic(nn.Module):
     """A point (B, 2) to a logit (B,), high for real: a GAN's discriminator [@goodfellow2014gan]."""
 
-    def __init__(self, width: int = 102, depth: int = 2):
+    def __init__(self, width: int = 103, depth: int = 2):
         super().__init__()
-        self.layers = reader(2, 1, width, depth)
+        self.layers = reader(2, 1, width, depth, octaves=3)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)[..., 0]
