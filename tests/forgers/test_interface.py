@@ -14,7 +14,7 @@ from fakebook.forgers.registry import FORGERS, fit
 TINY = {
     "classical": {},
     "lama": {"steps": 3, "batch_size": 2, "width": 8, "blocks": 1, "patch_width": 4, "frames": 2},
-    "pluralistic": {"steps": 3, "batch_size": 2, "width": 16, "latent": 3, "patch_width": 4, "stages": 1},
+    "pluralistic": {"steps": 3, "batch_size": 2, "width": 32, "latent": 3, "patch_width": 4, "stages": 1},
 }
 SIZE = 32
 

@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from fakebook.models.pluralistic import Gaussian, Pluralistic, PluralisticConfig, ShortLongAttention
+from fakebook.models.pluralistic import Gaussian, Pluralistic, PluralisticConfig, ShortLongAttention, smooth_fill
 
-TINY = PluralisticConfig(width=16, latent=3, cells=2)
+TINY = PluralisticConfig(width=32, latent=3, cells=2)
 
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def case(batch=2, height=16, width=24):
+def case(batch=2, height=16, width=32):
     images = torch.rand(batch, 3, height, width, generator=rng()) * 2 - 1
     masks = torch.zeros(batch, 1, height, width)
     masks[:, :, 4:10, 5:12] = 1
@@ -20,11 +20,11 @@ def case(batch=2, height=16, width=24):
     return images, masks, noise
 
 
-def test_both_paths_paint_in_range_and_know_their_distributions():
+def test_both_paths_paint_and_know_their_distributions():
     images, masks, noise = case()
     paths = Pluralistic(TINY)(images, masks, noise)
     for painted in (paths.reconstructed, paths.generated):
-        assert painted.shape == images.shape and painted.abs().max() <= 1
+        assert painted.shape == images.shape and painted.isfinite().all()
     for gaussian in (paths.posterior, paths.prior):
         assert gaussian.mean.shape == gaussian.std.shape == (2, 3, 2, 2) and (gaussian.std > 0).all()
 
@@ -49,7 +49,9 @@ def test_the_posterior_never_sees_what_is_known():
 def test_painting_is_the_generative_path():
     images, masks, noise = case()
     model = Pluralistic(TINY).eval()
-    torch.testing.assert_close(model.paint(images, masks, noise[1]), model(images, masks, noise).generated)
+    painted = model.paint(images, masks, noise[1])
+    assert painted.abs().max() <= 1
+    torch.testing.assert_close(painted, model(images, masks, noise).generated.clamp(-1, 1))
 
 
 def test_other_noise_is_another_picture_and_each_has_its_own():
@@ -91,7 +93,21 @@ def test_attention_begins_as_nothing_and_then_reads_what_is_known():
             torch.testing.assert_close(out[b, :, j // 4, j % 4], expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("patch", "downs", "size"), [(2, 1, 8), (4, 2, 32), (4, 1, 64)])
+def test_the_smooth_fill_is_exact_where_known_and_a_mean_of_what_surrounds_the_hole():
+    images, masks, _ = case(height=16, width=16)
+    filled = smooth_fill(torch.where(masks > 0, torch.nan, images), masks)
+    known = (masks == 0).expand_as(images)
+    assert torch.equal(filled[known], images[known])
+    inside = torch.where(known, torch.zeros_like(filled), filled)
+    highest = images.masked_fill(~known, -9).amax(dim=(2, 3))
+    assert filled.isfinite().all() and (inside.amax(dim=(2, 3)) <= highest.clamp(min=0)).all()
+    # one colour stays that colour, and a picture of which nothing is known is grey
+    flat = torch.full_like(images, 0.3)
+    torch.testing.assert_close(smooth_fill(flat, masks), flat)
+    assert smooth_fill(flat, torch.ones_like(masks)).abs().max() == 0
+
+
+@pytest.mark.parametrize(("patch", "downs", "size"), [(2, 1, 8), (4, 2, 32), (4, 1, 16)])
 def test_other_sizes(patch, downs, size):
     model = Pluralistic(PluralisticConfig(patch=patch, downs=downs, width=32, latent=2, cells=1))
     images = torch.zeros(1, 3, size, 2 * size)
@@ -100,7 +116,7 @@ def test_other_sizes(patch, downs, size):
 
 def test_bad_sizes_and_settings_are_told():
     model = Pluralistic(TINY)
-    with pytest.raises(ValueError, match="multiples of 8, got 18x16"):
+    with pytest.raises(ValueError, match="multiples of 16, got 18x16"):
         model.paint(torch.zeros(1, 3, 18, 16), torch.zeros(1, 1, 18, 16), torch.zeros(1, 3, 2, 2))
     with pytest.raises(ValueError, match="masks must be"):
         model.paint(torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 2, 2))

@@ -73,7 +73,7 @@ def tiny():
 
 def test_generator_loss_by_hand():
     real, masks, paths = tiny()
-    weights = PluralisticWeights(kl=7, kl_prior=5, adversarial=2, matching=3, perceptual=11)
+    weights = PluralisticWeights(kl=7, kl_prior=5, free=0, adversarial=2, matching=3, perceptual=11)
     loss, terms = generator_loss(Sum(), lambda x: [x], real, masks, paths, weights)
     std = 1 / (1 + torch.tensor(8 * (0.5 - 0.8), dtype=torch.float64).exp())
     first = kl_divergence(Normal(*paths.posterior), Normal(0, std)).flatten(1).sum(1) / 2
@@ -88,10 +88,21 @@ def test_generator_loss_by_hand():
     assert terms["l1_hole"].item() == pytest.approx((0.9 + 0.8) / 4)  # named, and without weight
 
 
+def test_free_bits_charge_only_what_goes_beyond():
+    real, masks, paths = tiny()
+    only = {"l1": 0, "kl_prior": 0, "adversarial": 0, "matching": 0}
+    loss, terms = generator_loss(None, None, real, masks, paths, PluralisticWeights(**only, kl=1, free=0.7))
+    std = 1 / (1 + torch.tensor(8 * (0.5 - 0.8), dtype=torch.float64).exp())
+    nats = kl_divergence(Normal(*paths.posterior), Normal(0, std))
+    assert (nats < 0.7).any() and (nats > 0.7).any()
+    torch.testing.assert_close(loss, torch.relu(nats - 0.7).flatten(1).sum(1) / 2)
+    torch.testing.assert_close(terms["kl"], nats.flatten(1).sum(1).mean() / 2)  # what z carries is told in full
+
+
 def test_each_term_reaches_only_what_it_should():
     def gradients(**weights):
         real, masks, paths = tiny()
-        off = {"l1": 0, "kl": 0, "kl_prior": 0, "adversarial": 0, "matching": 0}
+        off = {"l1": 0, "kl": 0, "kl_prior": 0, "adversarial": 0, "matching": 0, "free": 0}
         loss, _ = generator_loss(Sum(), None, real, masks, paths, PluralisticWeights(**off | weights))
         loss.sum().backward()
         return {
@@ -124,4 +135,4 @@ def test_discriminator_loss_by_hand():
 def test_without_an_adversary_no_discriminator_is_needed():
     real, masks, paths = tiny()
     _, terms = generator_loss(None, None, real, masks, paths, PluralisticWeights(adversarial=0, matching=0))
-    assert set(terms) == {"l1", "l1_known", "l1_hole", "kl", "kl_prior"}
+    assert set(terms) == {"l1", "l1_known", "l1_hole", "kl", "kl_beyond", "kl_prior"}

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+PLACE = 16  # channels of the map that says where
+
 
 @dataclass(frozen=True)
 class PluralisticConfig:
@@ -66,7 +68,9 @@ class Gaussian(NamedTuple):
 
 
 class Paths(NamedTuple):
-    """What training sees: both paths' pictures ``(B, C, H, W)``, and the distributions that their z came from."""
+    """What training sees: both paths' pictures ``(B, C, H, W)``, not cut to [-1, 1] so that what lies beyond has a
+    gradient, and the distributions that their z came from.
+    """
 
     reconstructed: Tensor  # z from the posterior
     generated: Tensor  # z from the prior
@@ -111,14 +115,20 @@ class ShortLongAttention(nn.Module):
 
 
 class Inference(nn.Module):
-    """Features ``(B, width, H, W)`` to a Gaussian over z. σ = softplus, as in the official code."""
+    """Features ``(B, width, H, W)`` to a Gaussian over z. σ = softplus, as in the official code.
 
-    def __init__(self, width: int, latent: int, cells: int):
+    Args:
+        raw: what σ is the softplus of, before training: low for the posterior, so that from the first step on z says
+            more than noise.
+    """
+
+    def __init__(self, width: int, latent: int, cells: int, raw: float):
         super().__init__()
         # Cells of at most 4 x 4 to think on: it is about the whole picture, and z is small.
         self.layers = nn.Sequential(
             nn.AdaptiveAvgPool2d(4), Residual(width), nn.AdaptiveAvgPool2d(cells), _conv(width, 2 * latent, 1)
         )
+        nn.init.constant_(self.layers[-1][-1].bias[latent:], raw)
 
     def forward(self, features: Tensor) -> Gaussian:
         parameters = self.layers(features)
@@ -139,11 +149,14 @@ class Pluralistic(nn.Module):
         self.stem = nn.Sequential(nn.PixelUnshuffle(config.patch), nn.Conv2d(inputs, widths[0], 1))
         self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
         self.body = _blocks(wide, config.blocks)
-        self.prior, self.posterior = (Inference(wide, config.latent, config.cells) for _ in range(2))
+        self.prior, self.posterior = (Inference(wide, config.latent, config.cells, raw) for raw in (0.0, -2.0))
         self.spread = nn.Sequential(nn.Conv2d(config.latent, wide, 1), _blocks(wide, 1))  # g
         self.paint_body = _blocks(wide, config.blocks)
         self.up = nn.ModuleList(_conv(b, a, 1) for a, b in pairwise(widths))
-        self.join = nn.ModuleList(nn.Sequential(nn.Conv2d(2 * a, a, 1), _blocks(a, 1)) for a in widths[:-1])
+        # Faces are always in the same place, and a convolution does not know where it is: a learned map tells it.
+        self.place = nn.Parameter(torch.randn(PLACE, 16, 16))
+        told = PLACE + config.latent
+        self.join = nn.ModuleList(nn.Sequential(nn.Conv2d(2 * a + told, a, 1), _blocks(a, 1)) for a in widths[:-1])
         self.attention = ShortLongAttention(widths[-2])
         half = config.patch // 2
         self.head = nn.Sequential(
@@ -153,7 +166,8 @@ class Pluralistic(nn.Module):
             _conv(fine, 4 * config.channels),
             nn.PixelShuffle(2),
         )
-        nn.init.zeros_(self.head[-2][-1].weight)  # begins with the picture as it is known, grey in the hole
+        with torch.no_grad():
+            self.head[-2][-1].weight.mul_(0.1)  # begins close to the smooth fill
 
     @property
     def noise_shape(self) -> tuple[int, int, int]:
@@ -193,7 +207,7 @@ class Pluralistic(nn.Module):
         """f: features of the visible part, at the smallest size first, then the larger ones, from large to small."""
         rows, columns = (torch.linspace(-1, 1, n, device=images.device, dtype=images.dtype) for n in images.shape[-2:])
         places = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).expand(len(images), -1, -1, -1)
-        x = self.stem(torch.cat([_visible(images, masks), masks, places], dim=1))
+        x = self.stem(torch.cat([smooth_fill(images, masks), masks, places], dim=1))
         skips = []
         for down in self.down:
             skips.append(x)
@@ -201,17 +215,21 @@ class Pluralistic(nn.Module):
         return [self.body(x), *skips]
 
     def decode(self, known: Tensor, z: Tensor, skips: list[Tensor], images: Tensor, masks: Tensor) -> Tensor:
-        """The picture of f(known) + g(z), added to what is known: nobody has to learn to copy."""
+        """The picture of f(known) + g(z), as what is to be added to a smooth fill: nobody has to learn to copy."""
         told = functional.interpolate(self.spread(z), known.shape[-2:], mode="bilinear", align_corners=False)
         x = self.paint_body(known + told)
         for depth, (up, join, skip) in enumerate(
             zip(reversed(self.up), reversed(self.join), reversed(skips), strict=True)
         ):
             x = functional.interpolate(up(x), scale_factor=2, mode="nearest")
-            x = join(torch.cat([x, skip], dim=1))
+            place, code = (
+                functional.interpolate(part, x.shape[-2:], mode="bilinear", align_corners=False)
+                for part in (self.place[None].expand(len(x), -1, -1, -1), z)
+            )
+            x = join(torch.cat([x, skip, place, code], dim=1))
             if depth == 0:
                 x = self.attention(x, skip, functional.adaptive_avg_pool2d(1 - masks, x.shape[-2:]))
-        return _visible(images, masks) + self.head(x).to(images.dtype)
+        return smooth_fill(images, masks) + self.head(x).to(images.dtype)
 
     def _check(self, images: Tensor, masks: Tensor) -> None:
         height, width = images.shape[-2:]
@@ -222,8 +240,23 @@ class Pluralistic(nn.Module):
             raise ValueError(f"masks must be {(len(images), 1, height, width)}, got {tuple(masks.shape)}")
 
 
-def _visible(images: Tensor, masks: Tensor) -> Tensor:
-    return torch.where(masks > 0.5, torch.zeros_like(images), images)
+def smooth_fill(images: Tensor, masks: Tensor) -> Tensor:
+    """The known pixels, and in the hole what lies around it, smeared: averages over ever larger cells, each of which
+    fills what the smaller ones left empty (push-pull). Exact where the picture is known; the hole is not looked at.
+    """
+    known = (masks <= 0.5).to(images.dtype)
+    levels = [(torch.where(masks > 0.5, torch.zeros_like(images), images), known)]
+    while min(levels[-1][0].shape[-2:]) > 1 and all(n % 2 == 0 for n in levels[-1][0].shape[-2:]):
+        colour, weight = levels[-1]
+        mean = functional.avg_pool2d(weight, 2)
+        colour = functional.avg_pool2d(colour * weight, 2) / mean.clamp(min=1e-6)
+        levels.append((colour, (4 * mean).clamp(max=1)))
+    colour, weight = levels.pop()
+    filled = colour * weight
+    for colour, weight in reversed(levels):
+        coarse = functional.interpolate(filled, colour.shape[-2:], mode="bilinear", align_corners=False)
+        filled = weight * colour + (1 - weight) * coarse
+    return filled
 
 
 def _blocks(width: int, number: int) -> nn.Sequential:

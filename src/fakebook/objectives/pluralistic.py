@@ -24,6 +24,8 @@ class PluralisticWeights:
         l1_hole: L1 of the generative path in the hole. It is 0 for a reason: asked for one answer, the path gives one.
         kl: of the posterior against N(0, σ_m²).
         kl_prior: of the posterior, which is not moved by it, against the prior.
+        free: nats that each number of z may carry for nothing (free bits, Kingma et al. 2016). Without them the first
+            KL has won before the decoder has learned to use z, and z stays empty (measured).
         perceptual: of the reconstruction path; not in the paper.
         painted: how many times what was painted counts, as in `fakebook.objectives.lama.LaMaWeights`.
         r1, r1_share: gradient penalty of the discriminator, and the share of each batch on which it is measured. The
@@ -34,6 +36,7 @@ class PluralisticWeights:
     l1_hole: float = 0.0
     kl: float = 20.0
     kl_prior: float = 20.0
+    free: float = 1.0
     adversarial: float = 1.0
     matching: float = 1.0
     perceptual: float = 0.0
@@ -79,6 +82,7 @@ def generator_loss(
         "l1_known": _mean((1 - masks) * generation),
         "l1_hole": _mean(masks * generation),
         "kl": gaussian_kl(paths.posterior, centre).flatten(1).sum(dim=1) / values,
+        "kl_beyond": (gaussian_kl(paths.posterior, centre) - weights.free).clamp(min=0).flatten(1).sum(dim=1) / values,
         "kl_prior": gaussian_kl(still, paths.prior).flatten(1).sum(dim=1) / values,
     }
     if weights.adversarial or weights.matching:
@@ -98,13 +102,13 @@ def generator_loss(
         "l1": weights.l1,
         "l1_known": weights.l1,
         "l1_hole": weights.l1_hole,
-        "kl": weights.kl,
+        "kl_beyond": weights.kl,
         "kl_prior": weights.kl_prior,
         "g_adversarial": weights.adversarial,
         "matching": weights.matching,
         "perceptual": weights.perceptual,
     }
-    loss = sum(factors[name] * term for name, term in terms.items() if factors[name])
+    loss = sum(factor * terms[name] for name, factor in factors.items() if factor)
     return loss, {name: term.mean() for name, term in terms.items()}
 
 
