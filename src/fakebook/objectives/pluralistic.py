@@ -81,6 +81,7 @@ def generator_loss(
         "l1": _mean(_emphasis(masks, weights.painted) * reconstruction),
         "l1_known": _mean((1 - masks) * generation),
         "l1_hole": _mean(masks * generation),
+        "l1_hole_reconstructed": _mean(masks * reconstruction),
         "kl": gaussian_kl(paths.posterior, centre).flatten(1).sum(dim=1) / values,
         "kl_beyond": (gaussian_kl(paths.posterior, centre) - weights.free).clamp(min=0).flatten(1).sum(dim=1) / values,
         "kl_prior": gaussian_kl(still, paths.prior).flatten(1).sum(dim=1) / values,
