@@ -158,6 +158,7 @@ class Results:
             ContractError: a number lies outside its range, or was never kept.
         """
         self.provenance["wall_seconds"] = round(time.monotonic() - self.started, 1)
+        self.provenance["cpu_seconds"] = round(time.process_time(), 1)
         self.provenance["peak_memory_mib"] = peak_memory_mib()
         broken = []
         for name, (low, high) in self.contract.items():
