@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from fakebook.models.vae import VAE, reparametrise
-
-LOG_2PI = math.log(2 * math.pi)
+from fakebook.objectives.densities import LOG_2PI, normal
 
 
 def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -72,9 +71,7 @@ def log_weights(vae: VAE, x: Tensor, k: int, rng: torch.Generator, c: float) -> 
     z = reparametrise(mean.expand(k, *mean.shape), log_variance.expand(k, *mean.shape), rng)  # (k, B, latent)
     x_hat = vae.decode(z.flatten(0, 1)).unflatten(0, (k, len(x)))
     log_likelihood = -torch.stack([gaussian_nll(x, one, c) for one in x_hat])
-    log_prior = -0.5 * (z.square() + LOG_2PI).sum(2)
-    log_posterior = -0.5 * ((z - mean).square() / log_variance.exp() + log_variance + LOG_2PI).sum(2)
-    return log_likelihood + log_prior - log_posterior
+    return log_likelihood + normal(z) - normal(z, mean, log_variance)
 
 
 def importance_bound(log_weights: Tensor) -> Tensor:
