@@ -104,5 +104,7 @@ for chapter in sorted(set().union(*map(needed, CHOSEN))):
                 outputs(chapter, data),
                 files(WRITES.get(chapter, []), data),
             threads: THREADS
+            # Chapters that wait for one another are the longest chain: they start before those that stand alone.
+            priority: int(chapter in {*WRITES, *READS})
             shell:
                 "{PYTHON} -m fakebook.book.run {params.arguments}"
