@@ -11,6 +11,18 @@ from torch import Tensor
 
 Data = Tensor | Sequence[Tensor] | Callable[[torch.Generator, int], Any]
 
+
+class Unpaired(tuple):
+    """Sets of samples that do not belong together, and may differ in number, for `fakebook.training.fit`.
+
+        fit(networks, phases, Unpaired([with_glasses, without]), steps=…, batch_size=B)
+
+    A batch has B samples of each. Each set is read in permutations of its own, laid end to end, and so has epochs of
+    its own: after n steps a set of N samples has been seen n B / N times, whatever the size of the others. Nothing is
+    dropped or padded, and what stands side by side in one epoch does not in the next.
+    """
+
+
 STREAMS = ("order", "data", "loss", "global")
 
 
@@ -36,19 +48,19 @@ class Batches:
     ):
         self.data, self.size, self.seed, self.process, self.processes = data, size, seed, process, processes
         self.device, self.channels_last = device, channels_last
-        # Two epochs meet in a batch. Remembered here and not by lru_cache on a method, which would keep the data.
-        self._permutation = functools.lru_cache(maxsize=2)(functools.partial(_permutation, len(self), seed))
-
-    def __len__(self) -> int:
-        """The number of samples; 0 for a callable."""
-        return 0 if callable(self.data) else len(_tensors(self.data)[0])
+        # Two epochs of a set meet in a batch. Remembered here and not by lru_cache on a method, which would keep the
+        # data.
+        self._permutation = functools.lru_cache(maxsize=8)(functools.partial(_permutation, seed))
 
     def __call__(self, step: int) -> Any:
         if callable(self.data):
             rng = torch.Generator().manual_seed(derived_seed(self.seed, step, self.process, "data"))
             return self._place(self.data(rng, self.size))
-        index = self._index((step * self.processes + self.process) * self.size)
-        batch = tuple(tensor[index.to(tensor.device)] for tensor in _tensors(self.data))
+        start, unpaired = (step * self.processes + self.process) * self.size, isinstance(self.data, Unpaired)
+        batch = tuple(
+            tensor[self._index(start, len(tensor), number if unpaired else 0).to(tensor.device)]
+            for number, tensor in enumerate(_tensors(self.data))
+        )
         return self._place(batch[0] if isinstance(self.data, Tensor) else batch)
 
     def checksum(self) -> str:
@@ -64,9 +76,9 @@ class Batches:
             )
         return digest.hexdigest()[:16]
 
-    def _index(self, start: int) -> Tensor:
-        stop, n = start + self.size, len(self)
-        epochs = torch.cat([self._permutation(epoch) for epoch in range(start // n, (stop - 1) // n + 1)])
+    def _index(self, start: int, n: int, order: int) -> Tensor:
+        stop = start + self.size
+        epochs = torch.cat([self._permutation(n, epoch, order) for epoch in range(start // n, (stop - 1) // n + 1)])
         return epochs[start % n : start % n + self.size]
 
     def _place(self, batch: Any) -> Any:
@@ -85,5 +97,5 @@ def _tensors(data: Tensor | Sequence[Tensor]) -> Sequence[Tensor]:
     return (data,) if isinstance(data, Tensor) else data
 
 
-def _permutation(n: int, seed: int, epoch: int) -> Tensor:
-    return torch.randperm(n, generator=torch.Generator().manual_seed(derived_seed(seed, epoch, 0, "order")))
+def _permutation(seed: int, n: int, epoch: int, order: int) -> Tensor:
+    return torch.randperm(n, generator=torch.Generator().manual_seed(derived_seed(seed, epoch, order, "order")))

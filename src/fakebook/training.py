@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from fakebook import device as devices
-from fakebook.batches import Batches, Data, derived_seed
+from fakebook.batches import Batches, Data, Unpaired, derived_seed
 from fakebook.checkpoint import Checkpoint
 from fakebook.ema import EMA
 from fakebook.errors import UserError
@@ -121,7 +121,8 @@ def fit(
         phases: one Phase or several (a GAN: the discriminator's, then the generator's), each with its own AdamW.
         data: a tensor, or a tuple of tensors indexed together along the first dimension: every epoch is a new
             permutation, and a batch runs over into the next epoch, so a batch may be larger than the data. Or
-            ``callable(rng, batch_size) -> batch``, with a generator on the CPU.
+            `fakebook.batches.Unpaired` tensors, each in an order of its own. Or ``callable(rng, batch_size) -> batch``,
+            with a generator on the CPU.
         precision: "auto" is the fastest that the device trains well in, by ``fakebook.device.precision``, and
             float32 for networks without convolutions and under 100,000 parameters; or one of
             ``fakebook.device.PRECISIONS``. In mixed precision the loss runs under autocast; what calling a network
@@ -334,4 +335,6 @@ def _check(named, phases, data, steps, batch_size, ema, clip, precision, every, 
     wrong(not tensors or any(not isinstance(t, Tensor) for t in tensors), "data is a tensor, tensors, or a callable")
     lengths = [len(tensor) for tensor in tensors]
     wrong(min(lengths) == 0, "the data is empty: there is nothing to train on")
-    wrong(len(set(lengths)) > 1, f"the tensors of the data have different lengths: {lengths}")
+    paired = not isinstance(data, Unpaired)
+    advice = "samples that belong together are as many; wrap sets that do not belong together in Unpaired([…])"
+    wrong(paired and len(set(lengths)) > 1, f"the tensors of the data have different lengths: {lengths}; {advice}")
