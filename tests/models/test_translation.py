@@ -1,0 +1,64 @@
+"""Picture to picture: shapes, skips, masks, cycles."""
+
+import pytest
+import torch
+from torch import nn
+
+from fakebook.models.translation import CyclePair, UNet, UNetConfig
+
+SMALL = {"patch": 2, "widths": (8, 16, 16)}
+
+
+def pictures(n=2, channels=3, size=16):
+    return torch.rand(n, channels, size, size + 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+
+def unet(**options):
+    torch.manual_seed(0)
+    return UNet(UNetConfig(**SMALL | options))
+
+
+def test_shapes_and_range():
+    y = unet(inputs=5)(100 * pictures(channels=5))
+    assert y.shape == (2, 3, 16, 24) and y.abs().max() <= 1
+    assert UNetConfig(**SMALL).unit == 8
+
+
+def test_skips_hand_the_fine_grid_across():
+    """Without skips all that reaches the output passes the middle: silence it, and every input looks the same."""
+    x = pictures()
+    for skips, same in ((True, False), (False, True)):
+        network = unet(skips=skips)
+        network.middle.register_forward_hook(lambda _, __, out: torch.zeros_like(out))
+        assert torch.equal(*network(x)) is same
+
+
+def test_painting_over_leaves_alone_what_the_mask_leaves_alone():
+    network, x = unet(paint_over=True), pictures()
+    painted, mask = network.layers(x)
+    assert mask.shape == (2, 1, 16, 24)
+    torch.testing.assert_close(network(x), mask * painted + (1 - mask) * x)
+    for bias, expected in ((-100.0, x), (100.0, painted)):
+        nn.init.zeros_(network.paint.weight[-4:].data)
+        nn.init.constant_(network.paint.bias[-4:].data, bias)  # the last four: the mask of a patch of 2 x 2
+        torch.testing.assert_close(network(x), expected)
+    assert unet().layers(x)[1] is None
+
+
+def test_a_pair_goes_there_and_back():
+    torch.manual_seed(0)
+    pair, a, b = CyclePair(UNetConfig(**SMALL)), pictures(2), pictures(3)
+    to_b, to_a = pair(a, b)
+    assert torch.equal(to_b, pair.there(a)) and torch.equal(to_a, pair.back(b))
+    assert not torch.equal(pair.there(a), pair.back(a))
+
+
+def test_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"\(B, 3, H, W\) with sides that are multiples of 8, got \(2, 3, 12, 20\)"):
+        unet()(pictures(size=12))
+    with pytest.raises(ValueError, match="got"):
+        unet()(pictures(channels=4))
+    with pytest.raises(ValueError, match="painting 3 channels over 5"):
+        UNetConfig(inputs=5, paint_over=True)
+    with pytest.raises(ValueError, match="does not close"):
+        CyclePair(UNetConfig(inputs=5))
