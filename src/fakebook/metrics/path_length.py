@@ -8,23 +8,6 @@ from torch import Tensor
 from fakebook.objectives.lama import feature_distance
 
 
-def lerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """a + t (b - a), for (B, D) and t (B, 1)."""
-    return a + t * (b - a)
-
-
-def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-    """The same at constant speed along the great circle from a to b, both scaled to unit length.
-
-    Opposite points have no one great circle, and give nan.
-    """
-    a, b = (x / x.norm(dim=-1, keepdim=True) for x in (a, b))
-    across = b - (a * b).sum(-1, keepdim=True) * a
-    # The angle from both its sine and its cosine: arccos alone loses half the digits between near points.
-    angle = torch.atan2(across.norm(dim=-1, keepdim=True), (a * b).sum(-1, keepdim=True))
-    return a * (t * angle).cos() + torch.nn.functional.normalize(across, dim=-1) * (t * angle).sin()
-
-
 @torch.no_grad()
 def path_lengths(
     generate: Callable[[Tensor], Tensor],
@@ -33,7 +16,7 @@ def path_lengths(
     end: Tensor,
     rng: torch.Generator,
     *,
-    between: Callable[[Tensor, Tensor, Tensor], Tensor] = lerp,
+    between: Callable[[Tensor, Tensor, Tensor], Tensor] = torch.lerp,
     epsilon: float = 1e-4,
     batch_size: int = 64,
 ) -> Tensor:
@@ -48,8 +31,8 @@ def path_lengths(
         features: pictures to a list of maps, such as `fakebook.objectives.perceptual.Perceptual`.
         start, end: (N, D) latents.
         rng: for t, on the CPU.
-        between: `lerp`, for w; `slerp`, for z ~ N(0, I), which lies near a sphere, where ``generate`` minds only
-            the direction of z.
+        between: the way. The straight one suits w; `fakebook.samplers.walks.slerp` suits z ~ N(0, I), which lies near
+            a sphere.
         epsilon: ε, above 0. Far smaller ones drown in the rounding of float32.
 
     Raises:
