@@ -45,6 +45,44 @@ def test_no_alt_text_is_an_error(results, alt):
     assert not list(results.folder.iterdir())
 
 
+def moving(results, frames=(0.0, 0.5, 1.0), alt="A line rises."):
+    fig, ax = plt.subplots(figsize=(3, 2))
+    (line,) = ax.plot([0, 1], [0, 0])
+    ax.set_ylim(0, 1)
+    results.animation("rise", fig, lambda height: line.set_ydata([0, height]), frames, alt=alt, seconds=0.2)
+
+
+def test_an_animation_is_kept_with_all_its_frames_and_as_a_still(results, monkeypatch):
+    shown = []
+    monkeypatch.setattr("fakebook.results.display", shown.append)
+    moving(results)
+    gif = Image.open(results.folder / "rise.gif")
+    assert gif.n_frames == 3 and gif.size == (300, 200) and gif.info["loop"] == 0
+    inks, times = [], []
+    for frame in range(3):
+        gif.seek(frame)
+        times.append(gif.info["duration"])
+        inks.append(gif.convert("RGB").tobytes())
+    assert times == [200, 200, 2000] and len(set(inks)) == 3
+    still = Image.open(results.folder / "rise.png")
+    assert still.size[0] > 500  # for print
+    sidecar = json.loads((results.folder / "rise.json").read_text())
+    assert (sidecar["kind"], sidecar["frames"], sidecar["alt"]) == ("animation", 3, "A line rises.")
+    page = shown[0].data
+    assert "prefers-reduced-motion" in page and "data:image/gif" in page and "<details open>" in page
+
+
+def test_an_animation_wants_frames_and_alt_text_and_comes_out_the_same(results, tmp_path):
+    with pytest.raises(UserError, match="'rise' has no alt text"):
+        moving(results, alt="")
+    with pytest.raises(UserError, match="'rise' has no frames"):
+        moving(results, frames=())
+    first, second = (Results(tmp_path / name, {}) for name in "ab")
+    moving(first)
+    moving(second)
+    assert (first.folder / "rise.gif").read_bytes() == (second.folder / "rise.gif").read_bytes()
+
+
 def test_alt_text_is_escaped_in_the_page(results, capsys, monkeypatch):
     shown = []
     monkeypatch.setattr("fakebook.results.display", shown.append)

@@ -1,7 +1,8 @@
 """What a run leaves behind: figures, tables and numbers by name, each with its provenance.
 
 The poster and the book's prose read from here and nowhere else. A run's folder holds, for a figure ``loss``,
-``loss.svg``, ``loss.pdf``, ``loss.png`` and ``loss.json``; for a table, a CSV and a JSON file; and ``numbers.json``.
+``loss.svg``, ``loss.pdf``, ``loss.png`` and ``loss.json``; for a table, a CSV and a JSON file; for an animation, a GIF,
+a PNG of where it ends and a JSON file; and ``numbers.json``.
 ``run.json`` is written last, by ``footer``: a folder without it is a run that did not finish.
 """
 
@@ -13,15 +14,18 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from fakebook.errors import UserError
 from fakebook.files import atomic
@@ -29,6 +33,7 @@ from fakebook.files import atomic
 # A larger SVG (thousands of points) is shown as PNG: pages must stay light.
 LARGEST_INLINE_SVG = 300_000
 PNG_DPI = 200
+GIF_COLOURS = 128
 
 
 class ContractError(Exception):
@@ -84,9 +89,7 @@ class Results:
         Raises:
             UserError: no alt text, or the name is taken.
         """
-        if not alt or not alt.strip():
-            raise UserError(f"figure {name!r} has no alt text: say in a sentence what it shows")
-        self._claim(name, "figure")
+        self._claim(name, "figure", alt or "")
         drawn = {}
         for kind, options in _FORMATS.items():
             buffer = io.BytesIO()
@@ -99,10 +102,50 @@ class Results:
         plt.close(fig)
         self._sidecar(name, kind="figure", alt=alt, caption=caption)
         svg = len(drawn["svg"]) <= LARGEST_INLINE_SVG
-        mime, data = ("image/svg+xml", drawn["svg"]) if svg else ("image/png", drawn["png"])
-        source = f"data:{mime};base64,{base64.b64encode(data).decode()}"
-        image = f'<img src="{source}" alt="{html.escape(alt)}" style="max-width:min(100%,{width}px)" loading="lazy">'
+        source = _data_url("svg+xml", drawn["svg"]) if svg else _data_url("png", drawn["png"])
+        image = _img(source, alt, width)
         display(HTML(f'<figure class="fb-figure" id="{name}">{image}{_figcaption(caption)}</figure>'))
+
+    def animation(
+        self,
+        name: str,
+        fig: Figure,
+        draw: Callable[[Any], None],
+        frames: Iterable[Any],
+        *,
+        alt: str,
+        caption: str = "",
+        seconds: float = 0.12,
+    ) -> None:
+        """Show ``fig`` in motion: for each of ``frames``, ``draw(frame)`` changes it, and a picture is taken.
+
+        Kept as a GIF that runs over and over, each frame for ``seconds`` and the last for two seconds, and as a PNG of
+        the last. The page shows the PNG to readers whose system asks for less motion, and lets the others fold it away.
+
+        Raises:
+            UserError: no alt text, no frames, or the name is taken.
+        """
+        self._claim(name, "animation", alt or "")
+        canvas, pictures = FigureCanvasAgg(fig), []
+        for frame in frames:
+            draw(frame)
+            canvas.draw()
+            fig.set_layout_engine("none")  # what the first frame settled stays in its place
+            pictures.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy()))
+        if not pictures:
+            raise UserError(f"animation {name!r} has no frames: give at least one")
+        still = io.BytesIO()
+        fig.savefig(still, format="png", **_FORMATS["png"])
+        plt.close(fig)
+        files = {"gif": _gif(pictures, seconds), "png": still.getvalue()}
+        for kind, content in files.items():
+            with atomic(self.folder / f"{name}.{kind}") as path:
+                path.write_bytes(content)
+        self._sidecar(name, kind="animation", alt=alt, caption=caption, frames=len(pictures))
+        less = f'<source srcset="{_data_url("png", files["png"])}" media="(prefers-reduced-motion: reduce)">'
+        image = f"<picture>{less}{_img(_data_url('gif', files['gif']), alt, pictures[0].width)}</picture>"
+        folded = f"<details open><summary>Animation</summary>{image}</details>"
+        display(HTML(f'<figure class="fb-figure" id="{name}">{folded}{_figcaption(caption)}</figure>'))
 
     def table(self, name: str, frame: pd.DataFrame, *, caption: str = "", digits: int = 3) -> None:
         """Show ``frame`` and keep it as CSV and JSON. Floats are shown with ``digits`` decimals and kept whole."""
@@ -171,7 +214,9 @@ class Results:
         display(HTML(_footer(self.provenance)))
         self._write("run.json", {"provenance": self.provenance, "shown": self.shown, "contract": self.contract})
 
-    def _claim(self, name: str, kind: str) -> None:
+    def _claim(self, name: str, kind: str, alt: str | None = None) -> None:
+        if alt is not None and not alt.strip():
+            raise UserError(f"{kind} {name!r} has no alt text: say in a sentence what it shows")
         if not name.replace("_", "").isalnum() or not name.isascii():
             raise UserError(f"{kind} {name!r}: a name is made of ASCII letters, digits and underscores")
         if name in self.shown:
@@ -192,6 +237,26 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "pdf": {"metadata": {"CreationDate": None}},
     "png": {"dpi": PNG_DPI, "metadata": {"Software": None}},
 }
+
+
+def _data_url(kind: str, content: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _img(source: str, alt: str, width: int) -> str:
+    return f'<img src="{source}" alt="{html.escape(alt)}" style="max-width:min(100%,{width}px)" loading="lazy">'
+
+
+def _gif(pictures: list[Image.Image], seconds: float) -> bytes:
+    """One palette for all, from some of them, and no dither: still parts stay still, and the file small."""
+    some = pictures[:: max(1, len(pictures) // 6)] + pictures[-1:]
+    together = Image.fromarray(np.concatenate([np.asarray(picture) for picture in some]))
+    palette = together.quantize(GIF_COLOURS, method=Image.Quantize.MEDIANCUT)
+    coded = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+    times = [round(1000 * seconds)] * (len(coded) - 1) + [2000]
+    buffer = io.BytesIO()
+    coded[0].save(buffer, "GIF", save_all=True, append_images=coded[1:], duration=times, loop=0, optimize=True)
+    return buffer.getvalue()
 
 
 def _figcaption(caption: str) -> str:
