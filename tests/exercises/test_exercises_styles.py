@@ -3,17 +3,29 @@
 import math
 
 import pytest
+import torch
+from torch.nn import functional as F
 
 from fakebook.exercises import Hint, check, styles
 
 
-def modulated(weight, style):
-    return weight * style[:, None, None]
+def modulated(x, weight, style):
+    return F.conv2d(x * style[:, :, None, None], weight, padding=1)
+
+
+def norm(weight, style):
+    return (style.square() @ weight.square().sum((2, 3)).T + 1e-8).sqrt()[:, :, None, None]
+
+
+def one_by_one(x, weight, style):
+    return torch.cat(
+        [modulated(a[None], weight, s[None]) / norm(weight, s[None]) for a, s in zip(x, style, strict=True)]
+    )
 
 
 RIGHT = {
     "posterior_psnr": 28 - 10 * math.log10(2),
-    "demodulated": lambda w, s: modulated(w, s) / (modulated(w, s).square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt(),
+    "one_convolution": lambda x, w, s: modulated(x, w, s) / norm(w, s),
     "truncated": lambda w, mean, psi: psi * w + (1 - psi) * mean,
 }
 
@@ -23,23 +35,14 @@ WRONG = [
     ("posterior_psnr", 14, "logarithm"),
     ("posterior_psnr", 21.98, "squared error that doubles"),
     ("posterior_psnr", 20, "add up"),
-    ("demodulated", modulated, "now divide"),
-    ("demodulated", lambda w, s: modulated(w / w.square().sum((1, 2, 3), keepdim=True).sqrt(), s), "scaled weights"),
-    ("demodulated", lambda w, s: modulated(w, s) / modulated(w, s).square().sum((1, 2, 3), keepdim=True), "root"),
-    ("demodulated", lambda w, s: modulated(w, s) / modulated(w, s).norm(dim=(2, 3), keepdim=True), "scale input"),
-    (
-        "demodulated",
-        lambda w, s: modulated(w, s) / modulated(w, s).square().sum((0, 2, 3), keepdim=True).sqrt(),
-        "each input",
-    ),
-    ("demodulated", lambda w, s: modulated(w, s) / modulated(w, s).norm(), "one norm for all"),
-    ("demodulated", lambda w, s: modulated(w, s) / modulated(w, s).norm(dim=1, keepdim=True), "k x k places"),
-    (
-        "demodulated",
-        lambda w, s: modulated(w, s) / modulated(w, s).square().mean((1, 2, 3), keepdim=True).sqrt(),
-        "not their mean",
-    ),
-    ("demodulated", lambda w, s: s, "same shape"),
+    ("one_convolution", one_by_one, "3 convolutions"),
+    ("one_convolution", modulated, "now divide"),
+    ("one_convolution", lambda x, w, s: modulated(x, w, s) / norm(w, s).square(), "root"),
+    ("one_convolution", lambda x, w, s: modulated(x, w, s) / norm(w, torch.ones_like(s)), "has to cancel"),
+    ("one_convolution", lambda x, w, s: modulated(x, w, s) * norm(w, s), "divide by the norm"),
+    ("one_convolution", lambda x, w, s: modulated(x, w, torch.ones_like(s)) / norm(w, s), "where is the modulation"),
+    ("one_convolution", lambda x, w, s: modulated(x, w, s)[..., 1:-1, 1:-1], "pad by"),
+    ("one_convolution", lambda x, w, s: 0 * modulated(x, w, s), "scale x by the style"),
     ("truncated", lambda w, mean, psi: psi * w, "towards 0"),
     ("truncated", lambda w, mean, psi: w + psi * (mean - w), "other way round"),
     ("truncated", lambda w, mean, psi: w.clamp(-psi, psi), "cut off"),

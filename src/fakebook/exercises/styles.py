@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
+from unittest import mock
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from fakebook.exercises import Hint
 
@@ -29,35 +31,43 @@ def posterior_psnr(answer: float) -> None:
     raise Hint("the squared errors of two draws from one posterior add up: twice that of the mean; now take 10 log₁₀")
 
 
-def demodulated(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
-    """A function of weights (out, in, k, k) and the style (in,) of one picture: its modulated, demodulated weights."""
-    weight, style = _numbers(0, 4, 3, 3, 3), 1 + _numbers(1, 3)
-    scaled = weight * style[:, None, None]
-    right = scaled / scaled.square().sum((1, 2, 3), keepdim=True).sqrt()
-    found = answer(weight, style)
-    if not isinstance(found, Tensor) or found.shape != weight.shape:
-        raise Hint("return weights of the same shape, (out, in, k, k)")
+def one_convolution(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """A function of x (B, in, H, W), weights (out, in, k, k) and styles (B, in): the modulated and demodulated
+    convolution of the whole batch, with one call of a convolution."""
+    x, weight, style = _numbers(0, 3, 2, 5, 5), _numbers(1, 4, 2, 3, 3), 1.5 + _numbers(2, 3, 2)
+    calls = []
+
+    def counted(*arguments, **options):
+        calls.append(1)
+        return convolve(*arguments, **options)
+
+    convolve = functional.conv2d
+    with mock.patch.object(functional, "conv2d", counted):
+        found = answer(x, weight, style)
+    if not isinstance(found, Tensor) or found.shape != (3, 4, 5, 5):
+        raise Hint("pictures of the same size, (B, out, H, W), wanted: pad by k // 2")
+    scaled = weight * style[:, None, :, None, None]  # (B, out, in, k, k)
+    norm = scaled.square().sum((2, 3, 4)).sqrt()[:, :, None, None]  # (B, out, 1, 1)
+    modulated = convolve(x * style[:, :, None, None], weight, padding=1)
 
     def same(wrong: Tensor) -> bool:
         return torch.allclose(found, wrong, atol=1e-4)
 
-    if same(right):
+    if same(modulated / norm):
+        if len(calls) > 1:
+            raise Hint(f"right, with {len(calls)} convolutions; scale x before and the output after, and one will do")
         return
-    if same(scaled):
-        raise Hint("that is modulated; now divide the weights of each output channel by their norm")
-    if same(weight / weight.square().sum((1, 2, 3), keepdim=True).sqrt() * style[:, None, None]):
-        raise Hint("divide by the norm of the scaled weights, not of those before: it has to undo the style's size")
-    if same(scaled / scaled.square().sum((1, 2, 3), keepdim=True)):
+    if same(modulated):
+        raise Hint("that is modulated; now divide each output channel by the norm of its scaled weights")
+    if same(modulated / norm.square()):
         raise Hint("the norm is the root of the sum of squares; the root is missing")
-    if same(scaled / scaled.square().sum((0, 2, 3), keepdim=True).sqrt()):
-        raise Hint("that is a norm for each input channel; outputs are to have unit variance, so one for each of them")
-    if same(scaled / scaled.norm()):
-        raise Hint("one norm for all; each output channel has its own")
-    if same(scaled / scaled.square().sum(1, keepdim=True).sqrt()):
-        raise Hint("an output sums over inputs and over the k x k places: so does its norm")
-    if same(scaled / scaled.square().mean((1, 2, 3), keepdim=True).sqrt()):
-        raise Hint("the sum of the squares, not their mean")
-    raise Hint("scale input channel i by style[i], then divide each output channel by the root of its sum of squares")
+    if same(modulated / weight.square().sum((1, 2, 3)).sqrt()[:, None, None]):
+        raise Hint("the norm of the scaled weights, another for each picture: the size of the style has to cancel")
+    if same(modulated * norm):
+        raise Hint("divide by the norm")
+    if same(convolve(x, weight, padding=1) / norm):
+        raise Hint("where is the modulation? Input channel i is scaled by the picture's style[:, i]")
+    raise Hint("scale x by the style, convolve, and divide by √(Σ sᵢ² wₒᵢ²), summed over inputs and places: (B, out)")
 
 
 def truncated(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
