@@ -84,10 +84,11 @@ def test_acgan_by_hand():
     loss, terms = acgan_discriminator(judge, real, fake, y)
     game = F.softplus(-real @ judge.w) + F.softplus(fake @ judge.w)
     torch.testing.assert_close(loss, game + naming(real) + naming(fake), rtol=0, atol=1e-12)
-    assert terms["class_real"].item() == pytest.approx(naming(real).mean().item()) and judge.asked == 2
+    assert terms["d_class_real"].item() == pytest.approx(naming(real).mean().item()) and judge.asked == 2
     penalised, _ = acgan_discriminator(judge, real, fake, y, penalty=1.0)
     torch.testing.assert_close(penalised - loss, (0.5 * judge.w.square().sum()).expand(5), rtol=0, atol=1e-12)
     judge.asked = 0
-    loss, _ = acgan_generator(judge, fake, y)
+    loss, more = acgan_generator(judge, fake, y)
+    assert not terms.keys() & more.keys()  # both players' terms stand in one history
     torch.testing.assert_close(loss, F.softplus(-fake @ judge.w) + naming(fake), rtol=0, atol=1e-12)
     assert judge.asked == 1

@@ -64,7 +64,7 @@ def acgan_discriminator(
 
     loss, terms = discriminator_loss(logits, real, fake, penalty)
     on_real, on_fake = (functional.cross_entropy(classes, y, reduction="none") for classes in named[:2])
-    return loss + on_real + on_fake, terms | {"class_real": on_real.mean(), "class_fake": on_fake.mean()}
+    return loss + on_real + on_fake, terms | {"d_class_real": on_real.mean(), "d_class_fake": on_fake.mean()}
 
 
 def acgan_generator(discriminator: nn.Module, fake: Tensor, y: Tensor) -> tuple[Tensor, Terms]:
@@ -72,7 +72,7 @@ def acgan_generator(discriminator: nn.Module, fake: Tensor, y: Tensor) -> tuple[
     source, classes = discriminator(fake)
     loss, terms = generator_loss(lambda _: source, fake)
     naming = functional.cross_entropy(classes, y, reduction="none")
-    return loss + naming, terms | {"class_fake": naming.mean()}
+    return loss + naming, terms | {"g_class": naming.mean()}
 
 
 def per_picture(values: Tensor) -> Tensor:
