@@ -16,12 +16,18 @@ def penalty(reduce):
     return solution
 
 
+def kl(m, s, om, os):
+    return torch.distributions.kl_divergence(torch.distributions.Normal(m, s), torch.distributions.Normal(om, os))
+
+
 RIGHT = {
     "finish": lambda painted, images, masks: masks * painted + (1 - masks) * images,
     "whole_image_psnr": 10.0,
     "local_reach": 17,
     "patch_loss": lambda logits, hole: hole * softplus(logits) + (1 - hole) * softplus(-logits),
     "gradient_penalty": penalty(lambda g: g.square().flatten(1).sum(1)),
+    "gaussian_kl": lambda m, s, om, os: torch.log(os / s) + (s**2 + (m - om) ** 2) / (2 * os**2) - 0.5,
+    "half_sigma": 0.8,
 }
 WRONG = [
     ("finish", lambda painted, images, masks: (1 - masks) * painted + masks * images, "wrong way round"),
@@ -43,6 +49,15 @@ WRONG = [
     ("gradient_penalty", penalty(lambda g: g.flatten(1).norm(dim=1)), "its square"),
     ("gradient_penalty", penalty(lambda g: g.square().flatten(1).mean(1)), "mean over the pixels"),
     ("gradient_penalty", penalty(lambda g: g.square().sum()), "summed over the batch"),
+    ("gaussian_kl", lambda m, s, om, os: kl(om, os, m, s), "under the first"),
+    ("gaussian_kl", lambda m, s, om, os: kl(m, s, om, os) + 0.5, "constant is missing"),
+    ("gaussian_kl", lambda m, s, om, os: kl(m, s, om, os) / torch.tensor(2.0).log(), "bits"),
+    ("gaussian_kl", lambda m, s, om, os: kl(m, s, om, os) + 2 * torch.log(s / os), "upside down"),
+    ("gaussian_kl", lambda m, s, om, os: kl(m, s, om, os).sum(), "unreduced"),
+    ("gaussian_kl", lambda m, s, om, os: (m - om) ** 2, "minus one half"),
+    ("half_sigma", 0.2, "share of the hole"),
+    ("half_sigma", 1.8, "from 0 to 1"),
+    ("half_sigma", 0.5, "exponent 0"),
 ]
 
 

@@ -14,7 +14,13 @@ from fakebook.forgers.registry import FORGERS, fit
 TINY = {
     "classical": {},
     "lama": {"steps": 3, "batch_size": 2, "width": 8, "blocks": 1, "patch_width": 4, "frames": 2},
-    "pluralistic": {"steps": 3, "batch_size": 2, "width": 32, "latent": 3, "patch_width": 4, "stages": 1},
+    "pluralistic": {
+        "steps": 3,
+        "duel_steps": 2,
+        "batch_size": 2,
+        "network": {"widths": [8, 16], "latent": 3},
+        "patch_width": 4,
+    },
 }
 SIZE = 32
 
@@ -137,19 +143,20 @@ def test_pluralistic_trains_the_same_from_the_same_seed_and_is_kept(gang, tmp_pa
     torch.rand(3)  # the global generator has no part in it
     again = fit("pluralistic", pictures(), TINY["pluralistic"], device="cpu", progress=False)
     assert again.fingerprint == gang["pluralistic"].fingerprint
-    assert {"d_loss", "g_loss", "kl", "kl_prior", "l1_hole", "r1"} <= set(again.losses.columns)
+    assert {"d_loss", "g_loss", "kl", "kl_prior", "square_hole", "r1"} <= set(again.losses.columns)
+    assert list(again.losses.index) == [0, 1, 2, 3, 4]  # one training, in two parts
+    assert again.losses["d_loss"].isna().tolist() == [True, True, True, False, False]
     capsys.readouterr()
     fit("pluralistic", pictures(), TINY["pluralistic"], device="cpu", progress=False)
     assert "loaded" in capsys.readouterr().out
 
 
-def test_pluralistic_without_adversary_leaves_the_discriminator_alone(tmp_path, monkeypatch):
+def test_pluralistic_without_a_duel_leaves_the_discriminator_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("FAKEBOOK_BUILD", str(tmp_path))
-    settings = TINY["pluralistic"] | {"weights": {"adversarial": 0, "matching": 0}}
-    forger = fit("pluralistic", pictures(), settings, device="cpu", progress=False)
-    assert not {"d_loss", "g_adversarial"} & set(forger.losses.columns)
+    forger = fit("pluralistic", pictures(), TINY["pluralistic"] | {"duel_steps": 0}, device="cpu", progress=False)
+    assert not {"d_loss", "g_adversarial"} & set(forger.losses.columns) and len(forger.losses) == 3
 
 
 def test_a_setting_that_pluralistic_does_not_have():
-    with pytest.raises(UserError, match="pluralistic has no setting 'sigma': it has batch_size, blocks"):
+    with pytest.raises(UserError, match="pluralistic has no setting 'sigma': it has batch_size, duel_steps"):
         fit("pluralistic", pictures(), {"sigma": 1})

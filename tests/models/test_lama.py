@@ -122,9 +122,9 @@ def test_the_shares_of_the_branches():
     assert LaMaConfig(width=64, global_ratio=0.0).split == (64, 0)
 
 
-@pytest.mark.parametrize(("layers", "field"), [(1, 16), (2, 34), (3, 70)])
-def test_receptive_field_of_the_patch_discriminator(layers, field):
-    model = PatchDiscriminator(3, 4, layers)
+@pytest.mark.parametrize(("layers", "patch", "field"), [(1, 1, 16), (2, 1, 34), (3, 1, 70), (1, 4, 64)])
+def test_receptive_field_of_the_patch_discriminator(layers, patch, field):
+    model = PatchDiscriminator(3, 4, layers, patch)
     x = torch.randn(1, 3, 128, 128, generator=rng()).requires_grad_()
     logits, features = model(x)
     assert len(features) == layers + 1

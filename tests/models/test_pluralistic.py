@@ -3,21 +3,27 @@
 import pytest
 import torch
 
-from fakebook.models.pluralistic import Gaussian, Pluralistic, PluralisticConfig, ShortLongAttention, smooth_fill
+from fakebook.models.pluralistic import (
+    Gaussian,
+    Pluralistic,
+    PluralisticConfig,
+    ShortLongAttention,
+    fitted,
+    smooth_fill,
+)
 
-TINY = PluralisticConfig(width=32, latent=3, cells=2)
+TINY = PluralisticConfig(size=16, widths=(16, 32), latent=3)
 
 
 def rng(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def case(batch=2, height=16, width=32):
-    images = torch.rand(batch, 3, height, width, generator=rng()) * 2 - 1
-    masks = torch.zeros(batch, 1, height, width)
+def case(batch=2, size=16):
+    images = torch.rand(batch, 3, size, size, generator=rng()) * 2 - 1
+    masks = torch.zeros(batch, 1, size, size)
     masks[:, :, 4:10, 5:12] = 1
-    noise = torch.randn(2, batch, *Pluralistic(TINY).noise_shape, generator=rng(1))
-    return images, masks, noise
+    return images, masks, torch.randn(2, batch, TINY.latent, generator=rng(1))
 
 
 def test_both_paths_paint_and_know_their_distributions():
@@ -26,7 +32,16 @@ def test_both_paths_paint_and_know_their_distributions():
     for painted in (paths.reconstructed, paths.generated):
         assert painted.shape == images.shape and painted.isfinite().all()
     for gaussian in (paths.posterior, paths.prior):
-        assert gaussian.mean.shape == gaussian.std.shape == (2, 3, 2, 2) and (gaussian.std > 0).all()
+        assert gaussian.mean.shape == gaussian.std.shape == (2, 3) and (gaussian.std > 0).all()
+
+
+def test_without_noise_for_it_there_is_no_generative_path():
+    images, masks, noise = case()
+    model = Pluralistic(TINY)
+    both, one = model(images, masks, noise), model(images, masks, noise[:1])
+    assert one.generated is None
+    torch.testing.assert_close(one.reconstructed, both.reconstructed)
+    torch.testing.assert_close(one.prior.mean, both.prior.mean)
 
 
 def test_the_generative_path_never_sees_the_complement():
@@ -51,7 +66,7 @@ def test_painting_is_the_generative_path():
     model = Pluralistic(TINY).eval()
     painted = model.paint(images, masks, noise[1])
     assert painted.abs().max() <= 1
-    torch.testing.assert_close(painted, model(images, masks, noise).generated.clamp(-1, 1))
+    torch.testing.assert_close(painted, fitted(model(images, masks, noise).generated, images, masks).clamp(-1, 1))
 
 
 def test_other_noise_is_another_picture_and_each_has_its_own():
@@ -94,7 +109,7 @@ def test_attention_begins_as_nothing_and_then_reads_what_is_known():
 
 
 def test_the_smooth_fill_is_exact_where_known_and_a_mean_of_what_surrounds_the_hole():
-    images, masks, _ = case(height=16, width=16)
+    images, masks, _ = case()
     filled = smooth_fill(torch.where(masks > 0, torch.nan, images), masks)
     known = (masks == 0).expand_as(images)
     assert torch.equal(filled[known], images[known])
@@ -107,22 +122,32 @@ def test_the_smooth_fill_is_exact_where_known_and_a_mean_of_what_surrounds_the_h
     assert smooth_fill(flat, torch.ones_like(masks)).abs().max() == 0
 
 
-@pytest.mark.parametrize(("patch", "downs", "size"), [(2, 1, 8), (4, 2, 32), (4, 1, 16)])
-def test_other_sizes(patch, downs, size):
-    model = Pluralistic(PluralisticConfig(patch=patch, downs=downs, width=32, latent=2, cells=1))
-    images = torch.zeros(1, 3, size, 2 * size)
-    assert model.paint(images, torch.zeros(1, 1, size, 2 * size), torch.zeros(1, 2, 1, 1)).shape == images.shape
+def test_a_fitted_picture_meets_the_known_pixels_and_is_only_shifted_smoothly():
+    images, masks, noise = case()
+    known = (masks == 0).expand_as(images)
+    painted = torch.where(known, 0.3 + images, noise.new_tensor(-0.2))  # 0.3 too bright where one can see it
+    result = fitted(painted, torch.where(known, images, torch.nan), masks)
+    torch.testing.assert_close(result[known], images[known])
+    torch.testing.assert_close(result[~known], torch.full_like(result[~known], -0.5))  # and as much darker in the hole
+
+
+@pytest.mark.parametrize(("patch", "widths", "size", "grid"), [(2, (8, 16), 8, 2), (4, (8, 16, 24), 64, 4)])
+def test_other_sizes(patch, widths, size, grid):
+    config = PluralisticConfig(patch=patch, size=size, widths=widths, latent=2, channels=1)
+    images = torch.zeros(1, 1, size, size)
+    assert config.grid == grid
+    assert Pluralistic(config).paint(images, torch.zeros(1, 1, size, size), torch.zeros(1, 2)).shape == images.shape
 
 
 def test_bad_sizes_and_settings_are_told():
     model = Pluralistic(TINY)
-    with pytest.raises(ValueError, match="multiples of 16, got 18x16"):
-        model.paint(torch.zeros(1, 3, 18, 16), torch.zeros(1, 1, 18, 16), torch.zeros(1, 3, 2, 2))
+    with pytest.raises(ValueError, match=r"images must be \(B, 3, 16, 16\), got \(1, 3, 18, 16\)"):
+        model.paint(torch.zeros(1, 3, 18, 16), torch.zeros(1, 1, 18, 16), torch.zeros(1, 3))
     with pytest.raises(ValueError, match="masks must be"):
-        model.paint(torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 2, 2))
-    with pytest.raises(ValueError, match="width must be"):
-        PluralisticConfig(width=20)
-    with pytest.raises(ValueError, match="patch must be 2 or 4"):
+        model.paint(torch.zeros(2, 3, 16, 16), torch.zeros(2, 3, 16, 16), torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="multiples of 8"):
+        PluralisticConfig(widths=(20, 32), size=16)
+    with pytest.raises(ValueError, match="cannot be cut into patches of 3 px"):
         PluralisticConfig(patch=3)
-    with pytest.raises(ValueError, match="latent 0"):
+    with pytest.raises(ValueError, match="latent is 0"):
         PluralisticConfig(latent=0)

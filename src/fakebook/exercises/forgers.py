@@ -1,5 +1,6 @@
 """Exercises of chapter 11."""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -104,3 +105,37 @@ def gradient_penalty(answer: Callable[[Callable[[Tensor], Tensor], Tensor], Tens
         raise Hint("you differentiate the mean of the logits, so the size of the batch gets in; sum them")
     if not torch.allclose(result, square.expand(4)):
         raise Hint("torch.autograd.grad(logits(images).sum(), images), then the sum of its squares for each picture")
+
+
+def gaussian_kl(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
+    """``gaussian_kl(mean, std, other_mean, other_std)``: KL of the first against the second, each number."""
+    rng = torch.Generator().manual_seed(0)
+    mean, other_mean = torch.randn(2, 3, 4, generator=rng)
+    std, other_std = torch.rand(2, 3, 4, generator=rng) + 0.3
+    this, other = torch.distributions.Normal(mean, std), torch.distributions.Normal(other_mean, other_std)
+    right = torch.distributions.kl_divergence(this, other)
+    result = answer(mean.clone(), std.clone(), other_mean.clone(), other_std.clone())
+    if not isinstance(result, Tensor) or result.shape != mean.shape:
+        raise Hint("leave it unreduced: one number of nats for each number of z")
+    if torch.allclose(result, right, atol=1e-5):
+        return
+    if torch.allclose(result, torch.distributions.kl_divergence(other, this), atol=1e-5):
+        raise Hint("that is the KL of the second against the first; the expectation is taken under the first")
+    if torch.allclose(result, right + 0.5, atol=1e-5):
+        raise Hint("two equal Gaussians should give 0; a constant is missing")
+    if torch.allclose(result * math.log(2), right, atol=1e-5):
+        raise Hint("those are bits; nats have the natural logarithm")
+    if torch.allclose(result, right - torch.log(other_std / std) + torch.log(std / other_std), atol=1e-5):
+        raise Hint("the logarithm is upside down: a wider second Gaussian costs log σ'/σ more")
+    raise Hint("log σ'/σ, plus (σ² + (μ - μ')²) / 2σ'², minus one half")
+
+
+def half_sigma(answer: float) -> None:
+    """For which known share of the picture is σ_m = 1 / (1 + exp(8 (v - 0.8))) one half?"""
+    if abs(answer - 0.8) < 1e-3:
+        return
+    if abs(answer - 0.2) < 1e-3:
+        raise Hint("that is the share of the hole; v is what is known")
+    if not 0 <= answer <= 1:
+        raise Hint("v is a share, from 0 to 1")
+    raise Hint("one half means that the exponential is 1; for which v is its exponent 0?")

@@ -1,24 +1,20 @@
 """LaMa as a forger: how it is trained, and how it fills a hole."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields
 
 import torch
 from torch import Tensor, nn
 
 from fakebook import device as devices
-from fakebook import keep, training
-from fakebook.data.imageset import fingerprint
+from fakebook import training
 from fakebook.forgers import check, composite
 from fakebook.forgers.holes import aimed
-from fakebook.forgers.practice import mirrored, plain, settings_of
-from fakebook.guards import seeded
+from fakebook.forgers.practice import Lesson, Trained, TrainedForger, duel, learned
 from fakebook.models.discriminators import PatchDiscriminator
 from fakebook.models.lama import LaMa, LaMaConfig
 from fakebook.objectives.lama import LaMaWeights, discriminator_loss, generator_loss
 from fakebook.objectives.perceptual import Perceptual
-from fakebook.training import Phase
 
 WATCHED = 6  # pictures in the film
 
@@ -79,40 +75,10 @@ class Film(nn.Module):
                 self.frames.view(len(self.due), *forged.shape)[number] = forged
 
 
-class Trained(nn.Module):
-    """What is kept of a training: the generator that forges, the discriminator that taught it, and the film."""
+class LaMaForger(TrainedForger):
+    """A trained LaMa. Nothing in it is drawn at random."""
 
-    def __init__(self, settings: LaMaSettings, shape: torch.Size):
-        super().__init__()
-        pictures, channels, *_, size = shape
-        self.generator = LaMa(
-            LaMaConfig(
-                channels,
-                settings.width,
-                settings.downs,
-                settings.blocks,
-                settings.global_ratio,
-                settings.coordinates,
-            )
-        )
-        self.discriminator = PatchDiscriminator(channels, settings.patch_width, settings.patch_layers)
-        self.film = Film(settings.steps, settings.frames, min(pictures, WATCHED), channels, size)
-
-
-class LaMaForger:
-    """A trained LaMa. Its averaged generator paints in evaluation mode and in float32; nothing in it is drawn at
-    random.
-    """
-
-    name, label, calls = "lama", "LaMa", 1
-
-    def __init__(self, trained: Trained):
-        self.trained = trained.eval()
-        self.generator, self.discriminator = trained.generator, trained.discriminator
-        self.parameters = sum(p.numel() for p in self.generator.parameters())
-        self.fingerprint = fingerprint(*self.generator.state_dict().values())
-        self.losses = trained.kept.frame.set_index("step")  # of the training, one row a step
-        self.seconds = trained.kept.seconds  # that it took
+    name, label = "lama", "LaMa"
 
     @property
     def film(self) -> dict[int, Tensor]:
@@ -141,65 +107,49 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     Raises:
         UserError: an unknown setting.
     """
-    chosen = settings_of(LaMaSettings, "lama", settings)
-    trained = keep.or_train(
-        "lama",
-        plain(chosen) | {"seed": seed},
-        fingerprint(images),
-        lambda: _new(chosen, images.shape, seed),
-        lambda module, checkpoint: _train(module, images, chosen, seed, device, progress, checkpoint),
-        code=__name__,
-        device=device,
-    )
-    return LaMaForger(trained)
+    options = {"seed": seed, "device": device, "progress": progress}
+    return LaMaForger(learned("lama", LaMaSettings, settings, images, _new, _train, __name__, **options))
 
 
-def _new(settings: LaMaSettings, shape: torch.Size, seed: int) -> Trained:
-    with seeded(seed):
-        return Trained(settings, shape)
+def _new(settings: LaMaSettings, shape: torch.Size) -> Trained:
+    pictures, channels, *_, size = shape
+    sizes = {f.name: getattr(settings, f.name) for f in fields(LaMaConfig) if f.name != "channels"}
+    generator = LaMa(LaMaConfig(channels, **sizes))
+    trained = Trained(generator, PatchDiscriminator(channels, settings.patch_width, settings.patch_layers))
+    trained.film = Film(settings.steps, settings.frames, min(pictures, WATCHED), channels, size)
+    return trained
 
 
-def _train(
-    trained: Trained, images: Tensor, settings: LaMaSettings, seed: int, device, progress: bool, checkpoint: Path
-) -> tuple[Trained, training.History]:
+def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]:
+    settings, images = lesson.settings, lesson.images
     weights = LaMaWeights(**settings.weights)
-    size, target = images.shape[-1], devices.pick(device)
-    bank = aimed(2048, size, settings.mask_area, torch.Generator().manual_seed(seed))
+    target = devices.pick(lesson.device)
+    bank = aimed(2048, images.shape[-1], settings.mask_area, torch.Generator().manual_seed(lesson.seed))
     watched = images[:WATCHED].to(target), bank[: min(len(images), WATCHED)].to(target)
     perceptual = Perceptual(images[:64], settings.stages).to(target) if weights.perceptual else None
-    shared: dict[str, Tensor] = {}
 
     def paint(networks, batch, rng):
         real, masks = batch
         painted = networks["generator"](real, masks)
-        shared["painted"] = painted.detach()
-        return generator_loss(networks["discriminator"], perceptual, real, painted, masks, weights)
+        return painted, generator_loss(networks["discriminator"], perceptual, real, painted, masks, weights)
 
-    def judge(networks, batch, rng):
-        # The generator's phase comes first, so that its picture serves both and is computed once a step.
+    def judge(networks, batch, painted):
         real, masks = batch
-        return discriminator_loss(networks["discriminator"], real, shared["painted"], masks, weights)
+        return discriminator_loss(networks["discriminator"], real, painted, masks, weights)
 
-    # Momentum helps the generator, which mostly regresses (measured), and harms the discriminator's side of the game.
-    phases = [Phase(paint, "generator", "g_loss", lr=settings.lr, betas=(0.9, 0.99), schedule="linear_half")]
-    if weights.adversarial or weights.matching:
-        slow = {"lr": settings.lr_discriminator, "betas": (0.0, 0.99), "schedule": "linear_half"}
-        phases.append(Phase(judge, "discriminator", "d_loss", **slow))
-    history = training.fit(
-        {"generator": trained.generator, "discriminator": trained.discriminator, "film": trained.film},
+    phases = duel(
+        paint,
+        judge if weights.adversarial or weights.matching else None,
+        lr=settings.lr,
+        lr_discriminator=settings.lr_discriminator,
+        betas=(0.9, 0.99),  # momentum helps the generator, which mostly regresses (measured)
+    )
+    history = lesson.fit(
+        trained,
         phases,
-        mirrored(images, bank),
-        steps=settings.steps,
-        batch_size=settings.batch_size,
-        seed=seed,
-        device=device,
-        ema=settings.ema,
-        clip=None,
-        checkpoint=checkpoint,
+        bank,
+        "LaMa",
         watch=lambda step, networks: networks["film"].take(step, networks["generator"], *watched),
         watch_every=trained.film.due,
-        progress=progress,
-        title="LaMa",
     )
-    trained.generator.load_state_dict(history.ema["generator"].state_dict())
     return trained, history

@@ -1,15 +1,166 @@
-"""What trainings of forgers share: settings from the profiles, and batches of pictures with holes."""
+"""What forgers that are trained share: settings from the profiles, batches of pictures with holes, the two sides of an
+adversarial training, and how a trained forger is kept and found again.
+"""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
-from typing import TypeVar
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from fakebook import keep, training
+from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
+from fakebook.guards import seeded
+from fakebook.training import Phase
 
 Settings = TypeVar("Settings")
+Losses = tuple[Tensor, dict[str, Tensor]]
+
+
+class Trained(nn.Module):
+    """What is kept of an adversarial training: the generator that forges and the discriminator that taught it."""
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module):
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+
+
+class TrainedForger:
+    """What forgers that learned have in common: a `fakebook.forgers.Forger` but for its names and ``forge``.
+
+    Attributes:
+        generator: the averaged network, in evaluation mode and in float32: it forges.
+        discriminator: what it was trained against.
+        losses: of the training, one row a step.
+        seconds: that the training took.
+    """
+
+    calls = 1
+
+    def __init__(self, trained: Trained):
+        self.trained = trained.eval()
+        self.generator, self.discriminator = trained.generator, trained.discriminator
+        self.parameters = sum(p.numel() for p in self.generator.parameters())
+        self.fingerprint = fingerprint(*self.generator.state_dict().values())
+        self.losses = trained.kept.frame.set_index("step")
+        self.seconds = trained.kept.seconds
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One training of one forger: everything that ``train`` of `learned` is told.
+
+    Attributes:
+        images: ``(N, C, H, W)`` in [-1, 1].
+        settings: the forger's own.
+        checkpoint: where an interrupted training goes on from.
+    """
+
+    images: Tensor
+    settings: Any
+    seed: int
+    device: str | torch.device
+    progress: bool
+    checkpoint: Path
+
+    def fit(self, trained: Trained, phases: list[Phase], holes: Tensor, title: str, **options) -> training.History:
+        """`fakebook.training.fit` of both sides on the pictures, mirrored at random, with a hole for each; the averaged
+        generator takes the place of the generator. ``options`` are fit's, and go before what stands here.
+        """
+        usual = {
+            "steps": self.settings.steps,
+            "batch_size": self.settings.batch_size,
+            "seed": self.seed,
+            "device": self.device,
+            "ema": self.settings.ema,
+            "clip": None,
+            "checkpoint": self.checkpoint,
+            "progress": self.progress,
+            "title": title,
+        }
+        networks = dict(trained.named_children())
+        history = training.fit(networks, phases, mirrored(self.images, holes), **usual | options)
+        trained.generator.load_state_dict(history.ema["generator"].state_dict())
+        return history
+
+
+def learned(
+    name: str,
+    kind: type,
+    entry: Mapping,
+    images: Tensor,
+    build: Callable[[Any, torch.Size], Trained],
+    train: Callable[[Trained, Lesson], tuple[Trained, training.History]],
+    code: str,
+    *,
+    seed: int,
+    device: str | torch.device,
+    progress: bool,
+) -> Trained:
+    """The forger ``name``, trained by ``train(build(settings, shape of the images), lesson)``, or loaded if that was
+    done before.
+
+    Args:
+        kind: the dataclass of its settings.
+        entry: those of the profile.
+        code: its module.
+
+    Raises:
+        UserError: an unknown setting.
+    """
+    settings = settings_of(kind, name, entry)
+
+    def new() -> Trained:
+        with seeded(seed):
+            return build(settings, images.shape)
+
+    return keep.or_train(
+        name,
+        plain(settings) | {"seed": seed},
+        fingerprint(images),
+        new,
+        lambda trained, checkpoint: train(trained, Lesson(images, settings, seed, device, progress, checkpoint)),
+        code=code,
+        device=device,
+    )
+
+
+def duel(
+    paint: Callable[[Any, Any, torch.Generator], tuple[Tensor, Losses]],
+    judge: Callable[[Any, Any, Tensor], Losses] | None,
+    *,
+    lr: float,
+    lr_discriminator: float,
+    betas: tuple[float, float],
+    warmup: int = 0,
+) -> list[Phase]:
+    """The phases of an adversarial training, ``g_loss`` and ``d_loss``; rates fall linearly to 0 from half time on.
+
+    The generator's comes first, so that its picture serves both and is computed once a step.
+
+    Args:
+        paint: ``paint(networks, batch, rng)`` → what the generator painted, and its loss.
+        judge: ``judge(networks, batch, painted)`` → the discriminator's loss. None: nobody judges.
+        betas: of the generator's AdamW. The discriminator's has no momentum, which harms its side of the game.
+    """
+    shared: dict[str, Tensor] = {}
+
+    def generator(networks, batch, rng) -> Losses:
+        painted, losses = paint(networks, batch, rng)
+        shared["painted"] = painted.detach()
+        return losses
+
+    def discriminator(networks, batch, rng) -> Losses:
+        return judge(networks, batch, shared["painted"])
+
+    usual = {"schedule": "linear_half", "warmup": warmup}
+    phases = [Phase(generator, "generator", "g_loss", lr=lr, betas=betas, **usual)]
+    if judge is not None:
+        phases.append(Phase(discriminator, "discriminator", "d_loss", lr=lr_discriminator, betas=(0.0, 0.99), **usual))
+    return phases
 
 
 def settings_of(kind: type[Settings], name: str, entry: Mapping) -> Settings:

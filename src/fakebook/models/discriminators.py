@@ -16,13 +16,16 @@ class PatchDiscriminator(nn.Module):
         channels: of the pictures.
         width: channels after the first convolution; they double up to 4 ``width``.
         layers: convolutions with stride 2.
+        patch: pixels to a side of the patches that a picture is cut into (space to depth) before the first convolution;
+            a logit then sees that many times as far.
     """
 
-    def __init__(self, channels: int = 3, width: int = 32, layers: int = 2):
+    def __init__(self, channels: int = 3, width: int = 32, layers: int = 2, patch: int = 1):
         super().__init__()
         if layers < 1:
             raise ValueError(f"layers must be at least 1, got {layers}")
-        widths = [channels] + [width * min(2**n, 4) for n in range(layers + 1)]
+        self.cut = nn.PixelUnshuffle(patch)
+        widths = [channels * patch**2] + [width * min(2**n, 4) for n in range(layers + 1)]
         strides = [2] * layers + [1]
         self.stages = nn.ModuleList(
             nn.Sequential(nn.Conv2d(inputs, outputs, 4, stride=stride, padding=1), nn.LeakyReLU(0.2))
@@ -33,6 +36,7 @@ class PatchDiscriminator(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, list[Tensor]]:
         """``(B, C, H, W)`` to logits ``(B, 1, h, w)``, high for real, and the feature map of each stage."""
         features = []
+        images = self.cut(images)
         for stage in self.stages:
             images = stage(images)
             features.append(images)

@@ -5,7 +5,6 @@ comes the prior φ, p(z | known), from the second the posterior ψ, q(z | hidden
 f(known) + g(z), whichever of the two z was drawn from.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-PLACE = 16  # channels of the map that says where
+from fakebook.models.autoencoder import Residual
+
+NARROW = -2.0  # what σ is the softplus of, before training
 
 
 @dataclass(frozen=True)
@@ -22,42 +23,40 @@ class PluralisticConfig:
     """Sizes of the networks.
 
     Args:
+        size: height and width of the pictures; ``patch`` times a power of two.
         channels: of the pictures.
-        patch: the outermost layers move ``patch`` x ``patch`` pixels into channels and back.
-        width: channels at the smallest size; half of it at twice that size, and so on.
-        downs: how often the size is halved behind the patches.
-        blocks: residual blocks of encoder and decoder at the smallest size.
-        latent: channels of z.
-        cells: z is a map of ``cells`` x ``cells``. Few: a face has one mouth, and cells are drawn independently.
+        patch: pixels to a side of the patches that a picture is cut into (space to depth) before the first convolution.
+        widths: channels on each grid, multiples of 8, the finest first; every further grid has half the side.
+        blocks: residual blocks of encoder and decoder on each grid, but for the encoder's finest, which has none.
+        latent: numbers in z.
     """
 
+    size: int = 64
     channels: int = 3
     patch: int = 4
-    width: int = 192
-    downs: int = 2
+    widths: tuple[int, ...] = (32, 64, 128)
     blocks: int = 1
-    latent: int = 16
-    cells: int = 2
+    latent: int = 64
 
     def __post_init__(self) -> None:
-        if self.downs < 1 or self.width % (8 * 2**self.downs):
+        if self.grid < 1 or self.grid * self.patch * 2 ** (len(self.widths) - 1) != self.size:
             raise ValueError(
-                f"width must be a multiple of 8 · 2^downs, and downs at least 1, got width {self.width}, "
-                f"downs {self.downs}"
+                f"pictures of {self.size} px cannot be cut into patches of {self.patch} px and halved "
+                f"{len(self.widths) - 1} times"
             )
-        if self.patch not in (2, 4):
-            raise ValueError(f"patch must be 2 or 4, got {self.patch}")
-        if self.latent < 1 or self.cells < 1:
-            raise ValueError(f"z needs channels and cells, got latent {self.latent}, cells {self.cells}")
+        if len(self.widths) < 2 or any(width % 8 for width in self.widths):
+            raise ValueError(f"widths must be at least two multiples of 8, got {self.widths}")
+        if self.latent < 1:
+            raise ValueError(f"latent is {self.latent}: z has at least 1 number")
 
     @property
-    def cell(self) -> int:
-        """Height and width of the pictures must be multiples of it."""
-        return self.patch * 2**self.downs
+    def grid(self) -> int:
+        """Side of the coarsest grid."""
+        return self.size // (self.patch * 2 ** (len(self.widths) - 1))
 
 
 class Gaussian(NamedTuple):
-    """A diagonal Gaussian over z: ``mean`` and ``std``, both ``(B, latent, cells, cells)``."""
+    """A diagonal Gaussian over z: ``mean`` and ``std``, both ``(B, latent)``."""
 
     mean: Tensor
     std: Tensor
@@ -73,22 +72,9 @@ class Paths(NamedTuple):
     """
 
     reconstructed: Tensor  # z from the posterior
-    generated: Tensor  # z from the prior
+    generated: Tensor | None  # z from the prior
     posterior: Gaussian  # ψ, of what the hole hides
     prior: Gaussian  # φ, of what is known
-
-
-class Residual(nn.Module):
-    """x + conv(SiLU(GN(conv(SiLU(GN(x)))))). Group norm, since statistics of the batch would carry what the hole hides
-    from one path of the training to the other.
-    """
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.layers = nn.Sequential(_conv(width, width), _conv(width, width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.layers(x)
 
 
 class ShortLongAttention(nn.Module):
@@ -115,20 +101,13 @@ class ShortLongAttention(nn.Module):
 
 
 class Inference(nn.Module):
-    """Features ``(B, width, H, W)`` to a Gaussian over z. σ = softplus, as in the official code.
+    """Features ``(B, width, grid, grid)`` to a Gaussian over z. σ = softplus, as in the official code."""
 
-    Args:
-        raw: what σ is the softplus of, before training: low for the posterior, so that from the first step on z says
-            more than noise.
-    """
-
-    def __init__(self, width: int, latent: int, cells: int, raw: float):
+    def __init__(self, width: int, grid: int, latent: int):
         super().__init__()
-        # Cells of at most 4 x 4 to think on: it is about the whole picture, and z is small.
-        self.layers = nn.Sequential(
-            nn.AdaptiveAvgPool2d(4), Residual(width), nn.AdaptiveAvgPool2d(cells), _conv(width, 2 * latent, 1)
-        )
-        nn.init.constant_(self.layers[-1][-1].bias[latent:], raw)
+        self.layers = nn.Sequential(Residual(width), nn.SiLU(), nn.Flatten(), nn.Linear(width * grid**2, 2 * latent))
+        # Narrow to begin with: from the first step on z says more than noise.
+        nn.init.constant_(self.layers[-1].bias[latent:], NARROW)
 
     def forward(self, features: Tensor) -> Gaussian:
         parameters = self.layers(features)
@@ -143,101 +122,86 @@ class Pluralistic(nn.Module):
     def __init__(self, config: PluralisticConfig):
         super().__init__()
         self.config = config
-        widths = [config.width >> (config.downs - i) for i in range(config.downs + 1)]  # e.g. 48, 96, 192
-        wide, fine = widths[-1], widths[0] // 2
-        inputs = config.patch**2 * (config.channels + 3)
+        widths, grid = config.widths, config.grid
+        wide, cells = widths[-1], config.size // config.patch
+        inputs = config.patch**2 * (config.channels + 1)
         self.stem = nn.Sequential(nn.PixelUnshuffle(config.patch), nn.Conv2d(inputs, widths[0], 1))
-        self.down = nn.ModuleList(_conv(a, b, stride=2) for a, b in pairwise(widths))
-        self.body = _blocks(wide, config.blocks)
-        self.prior, self.posterior = (Inference(wide, config.latent, config.cells, raw) for raw in (0.0, -2.0))
-        self.spread = nn.Sequential(nn.Conv2d(config.latent, wide, 1), _blocks(wide, 1))  # g
-        self.paint_body = _blocks(wide, config.blocks)
-        self.up = nn.ModuleList(_conv(b, a, 1) for a, b in pairwise(widths))
         # Faces are always in the same place, and a convolution does not know where it is: a learned map tells it.
-        self.place = nn.Parameter(torch.randn(PLACE, 16, 16))
-        told = PLACE + config.latent
-        self.join = nn.ModuleList(nn.Sequential(nn.Conv2d(2 * a + told, a, 1), _blocks(a, 1)) for a in widths[:-1])
-        self.attention = ShortLongAttention(widths[-2])
-        half = config.patch // 2
-        self.head = nn.Sequential(
-            nn.Conv2d(widths[0], half**2 * fine, 1),
-            nn.PixelShuffle(half),
-            _conv(fine, fine),
-            _conv(fine, 4 * config.channels),
-            nn.PixelShuffle(2),
+        self.place = nn.Parameter(torch.randn(widths[0], cells, cells))
+        self.down = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(a, b, 2, stride=2), *_blocks(b, config.blocks)) for a, b in pairwise(widths)
         )
-        with torch.no_grad():
-            self.head[-2][-1].weight.mul_(0.1)  # begins close to the smooth fill
-
-    @property
-    def noise_shape(self) -> tuple[int, int, int]:
-        """Of the noise that one picture takes: ``(latent, cells, cells)``."""
-        return self.config.latent, self.config.cells, self.config.cells
+        self.prior, self.posterior = (Inference(wide, grid, config.latent) for _ in range(2))
+        self.spread = nn.Sequential(nn.Linear(config.latent, wide * grid**2), nn.Unflatten(1, (wide, grid, grid)))  # g
+        self.body = nn.Sequential(*_blocks(wide, config.blocks))
+        # Depth to space: a 1x1 convolution makes the channels of four cells, which are then laid out side by side.
+        self.up = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(b, 4 * a, 1), nn.PixelShuffle(2), *_blocks(a, config.blocks))
+            for a, b in pairwise(widths)
+        )
+        self.attention = ShortLongAttention(widths[-2])
+        self.head = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv2d(widths[0], config.channels * config.patch**2, 3, padding=1),
+            nn.PixelShuffle(config.patch),
+        )
 
     def forward(self, images: Tensor, masks: Tensor, noise: Tensor) -> Paths:
-        """Both paths of the training.
+        """The reconstruction path and, where there is noise for it, the generative path.
 
         Args:
-            images: ``(B, C, H, W)`` in [-1, 1], height and width multiples of ``config.cell``.
-            masks: ``(B, 1, H, W)``, 1 = hole.
-            noise: ``(2, B, latent, cells, cells)``, standard normal, for the posterior's z and for the prior's.
+            images: ``(B, C, size, size)`` in [-1, 1].
+            masks: ``(B, 1, size, size)``, 1 = hole.
+            noise: ``(1 or 2, B, latent)``, standard normal, for the posterior's z and for the prior's.
         """
         self._check(images, masks)
-        known, *skips = self.encode(torch.cat([images, images]), torch.cat([masks, 1 - masks]))
-        known, hidden = known.chunk(2)
-        skips = [skip.chunk(2)[0] for skip in skips]  # the decoder sees those of the known part only
+        coarse, fine = self.encode(torch.cat([images, images]), torch.cat([masks, 1 - masks]))
+        known, hidden = coarse.chunk(2)
         prior, posterior = self.prior(known), self.posterior(hidden)
-        z = torch.cat([posterior.at(noise[0]), prior.at(noise[1])])
-        twice = [torch.cat([skip, skip]) for skip in skips]
-        painted = self.decode(
-            torch.cat([known, known]), z, twice, torch.cat([images, images]), torch.cat([masks, masks])
-        )
-        reconstructed, generated = painted.chunk(2)
-        return Paths(reconstructed, generated, posterior, prior)
+        z = [gaussian.at(one) for gaussian, one in zip((posterior, prior), noise, strict=False)]
+        # The decoder sees the features of the known part only, on both paths.
+        known, fine, masks = (torch.cat([x] * len(z)) for x in (known, fine.chunk(2)[0], masks))
+        reconstructed, *generated = self.decode(known, fine, torch.cat(z), masks).chunk(len(z))
+        return Paths(reconstructed, generated[0] if generated else None, posterior, prior)
 
     def paint(self, images: Tensor, masks: Tensor, noise: Tensor) -> Tensor:
-        """Testing: z from the prior; what lies in the hole is not looked at. ``noise``: ``(B, latent, cells,
-        cells)``. ``(B, C, H, W)`` in [-1, 1], painted everywhere.
+        """Testing: z from the prior; what lies in the hole is not looked at. ``noise``: ``(B, latent)``.
+        ``(B, C, size, size)`` in [-1, 1], painted everywhere, and fitted to the known pixels.
         """
         self._check(images, masks)
-        known, *skips = self.encode(images, masks)
-        return self.decode(known, self.prior(known).at(noise), skips, images, masks).clamp(-1, 1)
+        known, fine = self.encode(images, masks)
+        painted = self.decode(known, fine, self.prior(known).at(noise), masks)
+        return fitted(painted, images, masks).clamp(-1, 1)
 
-    def encode(self, images: Tensor, masks: Tensor) -> list[Tensor]:
-        """f: features of the visible part, at the smallest size first, then the larger ones, from large to small."""
-        rows, columns = (torch.linspace(-1, 1, n, device=images.device, dtype=images.dtype) for n in images.shape[-2:])
-        places = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).expand(len(images), -1, -1, -1)
-        x = self.stem(torch.cat([smooth_fill(images, masks), masks, places], dim=1))
-        skips = []
+    def encode(self, images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+        """f: features of what is not masked, on the coarsest grid and on the one before it."""
+        x = self.stem(torch.cat([smooth_fill(images, masks), masks], dim=1)) + self.place
         for down in self.down:
-            skips.append(x)
-            x = down(x)
-        return [self.body(x), *skips]
+            fine, x = x, down(x)
+        return x, fine
 
-    def decode(self, known: Tensor, z: Tensor, skips: list[Tensor], images: Tensor, masks: Tensor) -> Tensor:
-        """The picture of f(known) + g(z), as what is to be added to a smooth fill: nobody has to learn to copy."""
-        told = functional.interpolate(self.spread(z), known.shape[-2:], mode="bilinear", align_corners=False)
-        x = self.paint_body(known + told)
-        for depth, (up, join, skip) in enumerate(
-            zip(reversed(self.up), reversed(self.join), reversed(skips), strict=True)
-        ):
-            x = functional.interpolate(up(x), scale_factor=2, mode="nearest")
-            place, code = (
-                functional.interpolate(part, x.shape[-2:], mode="bilinear", align_corners=False)
-                for part in (self.place[None].expand(len(x), -1, -1, -1), z)
-            )
-            x = join(torch.cat([x, skip, place, code], dim=1))
+    def decode(self, known: Tensor, fine: Tensor, z: Tensor, masks: Tensor) -> Tensor:
+        """The picture of f(known) + g(z), all of it. ``fine`` is what attention reads of the known part."""
+        x = self.body(known + self.spread(z))
+        for depth, up in enumerate(reversed(self.up)):
+            x = up(x)
             if depth == 0:
-                x = self.attention(x, skip, functional.adaptive_avg_pool2d(1 - masks, x.shape[-2:]))
-        return smooth_fill(images, masks) + self.head(x).to(images.dtype)
+                x = self.attention(x, fine, functional.adaptive_avg_pool2d(1 - masks, x.shape[-2:]))
+        return self.head(x).to(masks.dtype)
 
     def _check(self, images: Tensor, masks: Tensor) -> None:
-        height, width = images.shape[-2:]
-        cell = self.config.cell
-        if height % cell or width % cell:
-            raise ValueError(f"height and width must be multiples of {cell}, got {height}x{width}")
-        if masks.shape != (len(images), 1, height, width):
-            raise ValueError(f"masks must be {(len(images), 1, height, width)}, got {tuple(masks.shape)}")
+        shape = (self.config.channels, self.config.size, self.config.size)
+        if images.shape[1:] != shape:
+            raise ValueError(f"images must be (B, {', '.join(map(str, shape))}), got {tuple(images.shape)}")
+        if masks.shape != (len(images), 1, *shape[1:]):
+            raise ValueError(f"masks must be {(len(images), 1, *shape[1:])}, got {tuple(masks.shape)}")
+
+
+def fitted(painted: Tensor, images: Tensor, masks: Tensor) -> Tensor:
+    """``painted``, shifted smoothly so that it meets the known pixels: what is wrong with it there, smeared over the
+    hole, is taken away. Exact where the picture is known; the hole is not looked at.
+    """
+    return painted + smooth_fill(images - painted, masks)
 
 
 def smooth_fill(images: Tensor, masks: Tensor) -> Tensor:
@@ -259,13 +223,5 @@ def smooth_fill(images: Tensor, masks: Tensor) -> Tensor:
     return filled
 
 
-def _blocks(width: int, number: int) -> nn.Sequential:
-    return nn.Sequential(*[Residual(width) for _ in range(number)])
-
-
-def _conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.GroupNorm(math.gcd(8, inputs), inputs),
-        nn.SiLU(),
-        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2),
-    )
+def _blocks(width: int, number: int) -> list[Residual]:
+    return [Residual(width) for _ in range(number)]
