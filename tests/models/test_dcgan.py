@@ -40,7 +40,7 @@ def test_every_kernel_doubles_and_halves(kernel):
 def test_the_official_example_has_as_many_weights():
     """The architecture of PyTorch's example at nz = 100, ngf = ndf = 64: 3,576,704 and 2,765,568 weights.
 
-    Ours has biases where no batch norm follows: 3 of the picture; 64 of the discriminator's first layer, 1 of the logit.
+    Ours has biases where no norm follows: 3 of the picture; 64 of the discriminator's first layer, 1 of the logit.
     """
     config = DCGANConfig(size=64, latent=100, width=64)
     count = [sum(p.numel() for p in network(config).parameters()) for network in (Generator, Discriminator)]
@@ -83,14 +83,33 @@ def test_each_guideline_can_be_broken(broken, network, kind, count):
 def test_spectral_weights_have_norm_one(kernel):
     """The largest singular value of each weight as a matrix, by SVD, after enough power iterations."""
     config = DCGANConfig(**SMALL, kernel=kernel, generator_norm="spectral", discriminator_norm="spectral")
+    torch.manual_seed(0)
     for network, x in ((Generator(config), noise(4, 5)), (Discriminator(config), noise(4, 3, 16, 16))):
-        for _ in range(500):
+        for _ in range(1000):
             network(x)
         network.eval()
         for layer in network.modules():
             if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
                 weight = layer.weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else layer.weight
                 assert abs(torch.linalg.matrix_norm(weight.flatten(1), 2).item() - 1) < 1e-3
+
+
+@pytest.mark.parametrize("hidden", [0, 7])
+@pytest.mark.parametrize("norm, sees", [("batch", True), ("layer", False), ("spectral", False), ("none", False)])
+def test_only_batch_norm_lets_pictures_see_each_other(norm, sees, hidden):
+    discriminator = Discriminator(DCGANConfig(**SMALL, discriminator_norm=norm, hidden=hidden))
+    images = noise(4, 3, 16, 16).requires_grad_()
+    (gradient,) = torch.autograd.grad(discriminator(images)[0], images)
+    assert gradient[0].abs().max() > 0 and bool(gradient[1:].abs().max() > 0) is sees
+
+
+def test_layer_norm_is_over_a_picture():
+    """Hidden maps have mean 0 and variance 1 over all channels and places, before the activation."""
+    config = DCGANConfig(**SMALL, discriminator_norm="layer", generator_norm="layer", discriminator_slope=1.0)
+    second = Discriminator(config).features(noise(4, 3, 16, 16))[1].flatten(1)
+    torch.testing.assert_close(second.mean(1), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(second.var(1, unbiased=False), torch.ones(4), atol=0.05, rtol=0)
+    assert kinds(Generator(config)).count(nn.GroupNorm) == 2
 
 
 def test_starting_weights():
@@ -122,7 +141,7 @@ def test_sampling_is_repeatable_and_leaves_the_global_generator_alone():
         ({"size": 30}, "size is 30: want a number from 3 to 7, doubled"),
         ({"size": 4}, "size is 4: want"),
         ({"up": "magic"}, "up is 'magic': choose one of transposed, resize, shuffle"),
-        ({"discriminator_norm": "layer"}, "discriminator_norm is 'layer': choose one of batch, spectral, none"),
+        ({"discriminator_norm": "group"}, "discriminator_norm is 'group': choose one of batch, layer, spectral, none"),
         ({"kernel": 1}, "kernel is 1: with a stride of 2"),
     ],
 )

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 UPS, DOWNS = ("transposed", "resize", "shuffle"), ("strided", "pool")
-NORMS = ("batch", "spectral", "none")
+NORMS = ("batch", "layer", "spectral", "none")
+CENTRED = ("batch", "layer")  # subtract a mean and add one of their own, so a bias before them does nothing
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class DCGANConfig:
             [@shi2016subpixel].
         down: "strided" convolutions; "pool", 3x3 convolutions and max-pooling.
         generator_norm, discriminator_norm: "batch", but for the generator's output and the discriminator's input, as
-            in the paper; "spectral", every weight divided by its largest singular value [@miyato2018spectral]; "none".
+            in the paper; "layer", over all channels and places of one picture, so that none sees the others
+            [@ba2016layernorm]; "spectral", weights divided by their largest singular value [@miyato2018spectral];
+            "none".
         hidden: units of a dense hidden layer between z and the first grid, and between the last grid and the logit;
             0 for none.
         generator_slope, discriminator_slope: of the activation below 0; 0 is ReLU.
@@ -105,14 +108,14 @@ class Generator(nn.Module):
             layers += [_normed(nn.Linear(inputs, config.hidden), norm), _activation(config.generator_slope)]
             inputs = config.hidden
         layers += [
-            _spectral(nn.Linear(inputs, first, bias=norm != "batch"), norm),
+            _spectral(nn.Linear(inputs, first, bias=norm not in CENTRED), norm),
             nn.Unflatten(1, (widths[0], config.grid, config.grid)),
-            *([nn.BatchNorm2d(widths[0])] if norm == "batch" else []),
+            *_norms(widths[0], norm),
             _activation(config.generator_slope),
         ]
         for wide, narrow in pairwise(widths):
             layers += [_up(config, wide, narrow, norm), _activation(config.generator_slope)]
-        layers.append(_up(config, widths[-1], config.channels, "spectral" if norm == "spectral" else "none"))
+        layers.append(_up(config, widths[-1], config.channels, "none" if norm in CENTRED else norm))
         if config.tanh:
             layers.append(nn.Tanh())
         self.layers = nn.Sequential(*layers)
@@ -137,7 +140,7 @@ class Discriminator(nn.Module):
         norm = config.discriminator_norm
         self.stages = nn.ModuleList(
             nn.Sequential(
-                _down(config, narrow, wide, "none" if first and norm == "batch" else norm),
+                _down(config, narrow, wide, "none" if first and norm in CENTRED else norm),
                 _activation(config.discriminator_slope),
             )
             for first, (narrow, wide) in zip([True] + [False] * config.stages, pairwise(widths), strict=False)
@@ -169,16 +172,23 @@ def _spectral(layer: nn.Module, norm: str) -> nn.Module:
     return spectral_norm(layer) if norm == "spectral" else layer
 
 
+def _norms(width: int, norm: str) -> list[nn.Module]:
+    """What follows a layer of ``width`` channels; nothing where weights are normalised instead, or nothing is."""
+    return {"batch": [nn.BatchNorm2d(width)], "layer": [nn.GroupNorm(1, width)]}.get(norm, [])
+
+
 def _normed(layer: nn.Module, norm: str) -> nn.Module:
-    if norm == "batch":
-        kind = nn.BatchNorm1d if isinstance(layer, nn.Linear) else nn.BatchNorm2d
-        return nn.Sequential(layer, kind(layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels))
-    return _spectral(layer, norm)
+    if norm not in CENTRED:
+        return _spectral(layer, norm)
+    if isinstance(layer, nn.Linear):
+        width = layer.out_features
+        return nn.Sequential(layer, nn.BatchNorm1d(width) if norm == "batch" else nn.LayerNorm(width))
+    return nn.Sequential(layer, *_norms(layer.out_channels, norm))
 
 
 def _up(config: DCGANConfig, inputs: int, outputs: int, norm: str) -> nn.Module:
     """Twice the side."""
-    bias = norm != "batch"
+    bias = norm not in CENTRED
     if config.up == "transposed":
         odd = config.kernel % 2
         padding = (config.kernel - 2 + odd) // 2
@@ -187,13 +197,12 @@ def _up(config: DCGANConfig, inputs: int, outputs: int, norm: str) -> nn.Module:
     if config.up == "resize":
         return nn.Sequential(nn.Upsample(scale_factor=2), _normed(nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias), norm))
     layer = nn.Conv2d(inputs, 4 * outputs, 3, 1, 1, bias=bias)
-    normed = [nn.BatchNorm2d(outputs)] if norm == "batch" else []
-    return nn.Sequential(_spectral(layer, norm), nn.PixelShuffle(2), *normed)
+    return nn.Sequential(_spectral(layer, norm), nn.PixelShuffle(2), *_norms(outputs, norm))
 
 
 def _down(config: DCGANConfig, inputs: int, outputs: int, norm: str) -> nn.Module:
     """Half the side."""
-    bias = norm != "batch"
+    bias = norm not in CENTRED
     if config.down == "strided":
         layer = nn.Conv2d(inputs, outputs, config.kernel, 2, (config.kernel - 1) // 2, bias=bias)
         return _normed(layer, norm)
