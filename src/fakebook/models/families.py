@@ -21,11 +21,11 @@ from fakebook.models.splines import rational_quadratic
 REACH = 4.0  # flows bend space within [-REACH, REACH] and leave it alone beyond
 
 
-def mlp(inputs: int, outputs: int, width: int, depth: int = 2) -> nn.Sequential:
-    """``depth`` hidden layers of ``width`` units, with SiLU between."""
-    layers: list[nn.Module] = [nn.Linear(inputs, width), nn.SiLU()]
+def mlp(inputs: int, outputs: int, width: int, depth: int = 2, activation: type[nn.Module] = nn.SiLU) -> nn.Sequential:
+    """``depth`` hidden layers of ``width`` units, with SiLU (or another activation) between."""
+    layers: list[nn.Module] = [nn.Linear(inputs, width), activation()]
     for _ in range(depth - 1):
-        layers += [nn.Linear(width, width), nn.SiLU()]
+        layers += [nn.Linear(width, width), activation()]
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
@@ -44,10 +44,12 @@ class Waves(nn.Module):
         return inputs * (1 + 2 * len(self.frequencies))
 
 
-def reader(inputs: int, outputs: int, width: int, depth: int = 2, octaves: int = 4) -> nn.Sequential:
+def reader(
+    inputs: int, outputs: int, width: int, depth: int = 2, octaves: int = 4, activation: type[nn.Module] = nn.SiLU
+) -> nn.Sequential:
     """A perceptron behind ``Waves``."""
     waves = Waves(octaves)
-    return nn.Sequential(waves, *mlp(waves.outputs(inputs), outputs, width, depth))
+    return nn.Sequential(waves, *mlp(waves.outputs(inputs), outputs, width, depth, activation))
 
 
 class VAE(nn.Module):
