@@ -90,7 +90,7 @@ def test_projection_in_double_loops():
         network.vectors.normal_(generator=rng(3))
     maps = network.discriminator.features(x)[-1]
     for n in range(4):
-        added = sum(network.vectors[y[n], c] * maps[n, c].sum() for c in range(maps.shape[1]))
+        added = sum(v * f for v, f in zip(network.vectors[y[n]], maps[n].reshape(-1), strict=True))
         torch.testing.assert_close(network(x, y)[n], network.discriminator(x)[n] + added, rtol=1e-12, atol=1e-12)
 
 

@@ -15,7 +15,10 @@ def pictures(n=2, channels=3, size=16):
 
 def unet(**options):
     torch.manual_seed(0)
-    return UNet(UNetConfig(**SMALL | options))
+    network = UNet(UNetConfig(**SMALL | options))
+    for weight in (network.paint.weight, network.paint.bias):  # they start at 0, which would hide the rest
+        nn.init.normal_(weight, std=0.2)
+    return network
 
 
 def test_shapes_and_range():
@@ -29,6 +32,8 @@ def test_skips_hand_the_fine_grid_across():
     x = pictures()
     for skips, same in ((True, False), (False, True)):
         network = unet(skips=skips)
+        if skips:
+            nn.init.zeros_(network.across.weight)
         network.middle.register_forward_hook(lambda _, __, out: torch.zeros_like(out))
         assert torch.equal(*network(x)) is same
 
@@ -39,15 +44,28 @@ def test_painting_over_leaves_alone_what_the_mask_leaves_alone():
     assert mask.shape == (2, 1, 16, 24)
     torch.testing.assert_close(network(x), mask * painted + (1 - mask) * x)
     for bias, expected in ((-100.0, x), (100.0, painted)):
-        nn.init.zeros_(network.paint.weight[-4:].data)
-        nn.init.constant_(network.paint.bias[-4:].data, bias)  # the last four: the mask of a patch of 2 x 2
+        nn.init.zeros_(network.paint.weight.data[-4:])
+        nn.init.constant_(network.paint.bias.data[-4:], bias)  # the last four: the mask of a patch of 2 x 2
         torch.testing.assert_close(network(x), expected)
     assert unet().layers(x)[1] is None
+
+
+def test_untrained_it_hands_over_what_it_can():
+    x = pictures()
+    torch.testing.assert_close(UNet(UNetConfig(**SMALL))(x), x.tanh())
+    assert UNet(UNetConfig(**SMALL, inputs=5))(pictures(channels=5)).abs().max() == 0
+    assert UNet(UNetConfig(**SMALL, skips=False))(x).abs().max() == 0
+    network = UNet(UNetConfig(**SMALL, paint_over=True))
+    painted, mask = network.layers(x)
+    torch.testing.assert_close(painted, x.tanh())
+    assert (mask == 0.5).all()
 
 
 def test_a_pair_goes_there_and_back():
     torch.manual_seed(0)
     pair, a, b = CyclePair(UNetConfig(**SMALL)), pictures(2), pictures(3)
+    for network in (pair.there, pair.back):
+        nn.init.normal_(network.paint.weight, std=0.2)
     to_b, to_a = pair(a, b)
     assert torch.equal(to_b, pair.there(a)) and torch.equal(to_a, pair.back(b))
     assert not torch.equal(pair.there(a), pair.back(a))

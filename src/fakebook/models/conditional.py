@@ -63,22 +63,24 @@ class ConcatenatingDiscriminator(nn.Module):
 
 
 class ProjectionDiscriminator(nn.Module):
-    """Pictures and classes to logits (B,): ψ(φ(x)) + v_yᵀ Σ φ(x), φ the last feature map, Σ its sum over places
-    [@miyato2018projection, equation 4].
+    """Pictures and classes to logits (B,): ψ(φ(x)) + v_yᵀ φ(x), φ the last feature map [@miyato2018projection,
+    equation 4].
 
-    The vectors v start at 0, as if there were no classes.
+    The vectors v start at 0, as if there were no classes. A deviation: Miyato and Koyama sum φ over places first. The
+    features of a network of few layers do not say by themselves what they are part of, so here v has a number for
+    each place: summed, a game for digits learned next to nothing of the class in the time in which this one did.
     """
 
     def __init__(self, config: DCGANConfig, classes: int):
         super().__init__()
         self.classes = _several(classes)
         self.discriminator = Discriminator(config)
-        self.vectors = nn.Parameter(torch.zeros(classes, _last(config)))
+        self.vectors = nn.Parameter(torch.zeros(classes, _last(config) * config.grid**2))
 
     def forward(self, images: Tensor, y: Tensor) -> Tensor:
         last = self.discriminator.features(images)[-1]
         chosen = one_hot(y, self.classes, self.vectors) @ self.vectors
-        return self.discriminator.judge(last)[:, 0] + (chosen * last.sum((2, 3))).sum(1)
+        return self.discriminator.judge(last)[:, 0] + (chosen * last.flatten(1)).sum(1)
 
 
 class AuxiliaryDiscriminator(nn.Module):

@@ -24,8 +24,8 @@ class UNetConfig:
         patch: pixels to a side of the patches that the input is cut into (space to depth) before the first convolution.
         widths: channels on each grid, multiples of 8, the finest first; every further grid has half the side.
         blocks: residual blocks on each grid, on the way down and again on the way up.
-        skips: hand each grid of the way down to the same grid of the way up: the difference between a U-Net and an
-            autoencoder.
+        skips: hand each grid of the way down to the same grid of the way up, and each pixel of the input to that of the
+            output through a 1x1 convolution: the difference between a U-Net and an autoencoder.
         paint_over: paint on the input, with a mask of its own for where: y = m tanh(f) + (1 - m) x, as in GANimation
             [@pumarola2018ganimation]. ``inputs`` and ``outputs`` must be the same.
     """
@@ -51,8 +51,9 @@ class UNetConfig:
 class UNet(nn.Module):
     """A picture (B, inputs, H, W) to a picture (B, outputs, H, W) in [-1, 1].
 
-    Deviations from pix2pix: patches first, for speed; residual blocks with group norm instead of strided convolutions
-    with batch norm; no dropout, so that one input has one output.
+    Deviations from pix2pix: patches first, for speed, so that of the finest grid's skip only the pixel itself is left;
+    residual blocks with group norm instead of strided convolutions with batch norm; no dropout, so that one input has
+    one output. Untrained, it makes grey, or where it has skips and as many inputs as outputs, tanh(x).
     """
 
     def __init__(self, config: UNetConfig):
@@ -70,6 +71,11 @@ class UNet(nn.Module):
         self.middle = _blocks(last, 2 * config.blocks)
         painted = config.outputs + int(config.paint_over)
         self.paint = nn.Conv2d(first, painted * config.patch**2, 3, padding=1)
+        nn.init.zeros_(self.paint.weight)
+        nn.init.zeros_(self.paint.bias)
+        if config.skips:
+            self.across = nn.Conv2d(config.inputs, painted, 1, bias=False)
+            (nn.init.dirac_ if config.inputs == config.outputs else nn.init.zeros_)(self.across.weight)
 
     def layers(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """What is painted, in [-1, 1], and where: the mask (B, 1, H, W) in [0, 1], or None without ``paint_over``."""
@@ -90,6 +96,8 @@ class UNet(nn.Module):
             h = F.pixel_shuffle(grow(h), 2)
             h = blocks(join(torch.cat([h, skip], 1) if self.config.skips else h))
         y = F.pixel_shuffle(self.paint(F.silu(h)), self.config.patch)
+        if self.config.skips:
+            y = y + self.across(x)
         if not self.config.paint_over:
             return y.tanh(), None
         return y[:, :-1].tanh(), y[:, -1:].sigmoid()
