@@ -109,6 +109,17 @@ def test_cycle_by_hand():
     assert terms["r1_a"].item() == pytest.approx(squares[0]) and terms["r1_b"].item() == pytest.approx(squares[1])
 
 
+def test_both_players_terms_can_stand_in_one_history():
+    a, b, judges = normal(2, 1, 4, 4), normal(2, 1, 4, 4, seed=1), (Judge(0.3, 1), Judge(0.2, 1))
+    weights = CycleWeights(identity=1, penalty=1)
+    _, painting = cycle_generator(Pair(), judges, a, b, 2 * a, b, weights)
+    _, judging = cycle_discriminator(judges, a, b, 2 * a, b, weights)
+    assert not painting.keys() & judging.keys()
+    _, painting = pix2pix_generator(Judge(0.3, 2), a, b, a, Pix2PixWeights(penalty=1))
+    _, judging = pix2pix_discriminator(Judge(0.3, 2), a, b, a, Pix2PixWeights(penalty=1))
+    assert not painting.keys() & judging.keys()
+
+
 def test_inverses_have_no_cycle_loss():
     class Inverses(Pair):
         def back(self, b):
