@@ -11,8 +11,8 @@ from fakebook.training import Phase, fit
 
 def test_each_member_computes_what_it_did_alone():
     torch.manual_seed(0)
-    for alone in ([mlp(2, 3, 8) for _ in range(4)], [reader(2, 3, 8) for _ in range(4)]):
-        alone = [network.double() for network in alone]
+    for build in (lambda: mlp(2, 3, 8), lambda: reader(2, 3, 8, activation=nn.ReLU)):
+        alone = [build().double() for _ in range(4)]
         x = torch.randn(4, 7, 2, dtype=torch.float64)
         together = stack(alone)(x)
         apart = torch.stack([network(points) for network, points in zip(alone, x, strict=True)])
