@@ -54,6 +54,13 @@ def test_the_generative_path_never_sees_the_complement():
     torch.testing.assert_close(paths.generated, model(images, masks, noise).generated, rtol=0, atol=0)
 
 
+def test_what_is_said_of_the_generated_picture_does_not_move_the_prior():
+    model = Pluralistic(TINY)
+    model(*case()).generated.sum().backward()
+    assert all(p.grad is None for p in model.prior.parameters())
+    assert model.head[1].weight.grad is not None and model.stem[1].weight.grad is not None
+
+
 def test_the_posterior_never_sees_what_is_known():
     images, masks, noise = case()
     poisoned = torch.where(masks > 0, images, torch.full_like(images, torch.nan))

@@ -39,12 +39,12 @@ class PluralisticSettings:
     patch: int = 4
     patch_width: int = 32
     patch_layers: int = 1
-    steps: int = 1500
-    duel_steps: int = 500
-    batch_size: int = 16
-    lr: float = 2e-3
-    lr_duel: float = 1e-3
-    lr_discriminator: float = 5e-4
+    steps: int = 2600
+    duel_steps: int = 400
+    batch_size: int = 8
+    lr: float = 1.5e-3
+    lr_duel: float = 5e-4
+    lr_discriminator: float = 1e-3
     ema: float = 0.99
     mask_area: tuple[float, float] = (0.04, 0.4)
     weights: Mapping[str, float] = field(default_factory=dict)

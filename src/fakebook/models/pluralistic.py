@@ -158,7 +158,9 @@ class Pluralistic(nn.Module):
         coarse, fine = self.encode(torch.cat([images, images]), torch.cat([masks, 1 - masks]))
         known, hidden = coarse.chunk(2)
         prior, posterior = self.prior(known), self.posterior(hidden)
-        z = [gaussian.at(one) for gaussian, one in zip((posterior, prior), noise, strict=False)]
+        # The prior is taught by the posterior alone: by the adversary as well, it becomes narrow (measured).
+        still = Gaussian(prior.mean.detach(), prior.std.detach())
+        z = [gaussian.at(one) for gaussian, one in zip((posterior, still), noise, strict=False)]
         # The decoder sees the features of the known part only, on both paths.
         known, fine, masks = (torch.cat([x] * len(z)) for x in (known, fine.chunk(2)[0], masks))
         reconstructed, *generated = self.decode(known, fine, torch.cat(z), masks).chunk(len(z))

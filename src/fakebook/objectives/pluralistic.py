@@ -23,6 +23,8 @@ class PluralisticWeights:
         c: variance of the Gaussian under which pixels are compared: on the reconstruction path everywhere, on the
             generative path on known pixels. The paper's L1 is that of a Laplacian. Its best answer is a median: as long
             as it is not sure where an eye is, it paints none (measured: none after 19,000 pictures).
+        known: how much a known pixel counts against one in the hole, as if its variance were c / ``known``. To paint
+            all of the face teaches the decoder faces; to paint the wall behind it is not what it is for.
         kl: of the posterior against N(0, σ_m²); 1 is the bound.
         kl_prior: of the posterior, which is not moved by it, against the prior.
         adversarial: of the generative path in the hole.
@@ -31,10 +33,11 @@ class PluralisticWeights:
             paper has spectral normalisation in its place.
     """
 
-    c: float = 0.02
+    c: float = 0.06
+    known: float = 0.3
     kl: float = 1.0
     kl_prior: float = 1.0
-    adversarial: float = 1.0
+    adversarial: float = 0.3
     matching: float = 1.0
     r1: float = 0.001
     r1_share: float = 0.25
@@ -62,7 +65,7 @@ def bound(real: Tensor, masks: Tensor, paths: Paths, weights: PluralisticWeights
     still = Gaussian(*(part.detach() for part in paths.posterior))
     values = real[0].numel()
     terms = {
-        "square": _mean(square),
+        "square": _mean((masks + weights.known * (1 - masks)) * square),
         "kl": gaussian_kl(paths.posterior, Gaussian(torch.zeros_like(paths.posterior.mean), std)).sum(1) / values,
         "kl_prior": gaussian_kl(still, paths.prior).sum(1) / values,
     }
@@ -87,7 +90,7 @@ def generator_loss(
     with torch.no_grad():
         _, targets = discriminator(real)
     more = {
-        "square_known_generated": _mean((1 - masks) * square),
+        "square_known_generated": _mean(weights.known * (1 - masks) * square),
         "square_hole_generated": _inside(square, masks),
         "g_adversarial": _inside(lsgan_generator(logits), hole_share(masks, logits)),
         "matching": feature_distance([f.chunk(2)[1] for f in features], targets) / len(features),
@@ -100,12 +103,12 @@ def generator_loss(
 def discriminator_loss(
     discriminator: nn.Module, real: Tensor, generated: Tensor, masks: Tensor, weights: PluralisticWeights
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """LSGAN: patches of real pictures are called 1, those of forged ones 0 as far as they were painted; with R1. Mean
-    over patches: ``(B,)``.
+    """LSGAN, of patches in the hole, by the share that was painted: 0 in the forged picture, 1 in the real one; with
+    R1. ``(B,)``. Asked about all patches, most of which are real in both, it calls everything real (measured).
     """
     real_logits, _ = discriminator(real)
     fake_logits, _ = discriminator(torch.where(masks > 0.5, fitted(generated.detach(), real, masks), real))
-    loss = _mean(lsgan_discriminator(real_logits, fake_logits, hole_share(masks, fake_logits)))
+    loss = _inside(lsgan_discriminator(real_logits, fake_logits), hole_share(masks, fake_logits))
     terms = {"d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
     if weights.r1:
         some = max(1, round(len(real) * weights.r1_share))
