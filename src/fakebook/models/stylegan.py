@@ -141,12 +141,13 @@ class StyledConv(nn.Module):
 
 class Painter(nn.Module):
     """A grid's share of the picture: a modulated 1x1 convolution, not demodulated, whose channels are the pixels of a
-    patch."""
+    patch. Its weights start small, so that the first pictures are grey and not noise, which takes long to unlearn.
+    """
 
     def __init__(self, latent: int, inputs: int, channels: int, patch: int):
         super().__init__()
         self.patch = patch
-        self.weight = nn.Parameter(torch.randn(channels * patch**2, inputs, 1, 1))
+        self.weight = nn.Parameter(0.1 * torch.randn(channels * patch**2, inputs, 1, 1))
         self.style = EqualLinear(latent, inputs, bias=1.0)
         self.bias = nn.Parameter(torch.zeros(channels * patch**2))
 
