@@ -58,6 +58,17 @@ def test_modulated_convolution_is_the_per_picture_loop(convolution, demodulate, 
         torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
 
 
+def test_enlarging_comes_before_the_convolution():
+    x, weight = (
+        torch.randn(3, 6, 4, 5, generator=rng(), dtype=torch.float64),
+        torch.randn(4, 6, 3, 3, generator=rng(1)).double(),
+    )
+    style = torch.randn(3, 6, generator=rng(2), dtype=torch.float64)
+    large = F.interpolate(x, scale_factor=2, mode="bilinear")
+    expected = by_the_book(large, weight, style, True)
+    torch.testing.assert_close(modulated_conv2d(x, weight, style, up=True), expected, rtol=0, atol=1e-12)
+
+
 def test_demodulation_keeps_the_variance():
     x = torch.randn(8, 64, 16, 16, generator=rng())
     weight, style = torch.randn(32, 64, 3, 3, generator=rng(1)), 5 * torch.randn(8, 64, generator=rng(2))

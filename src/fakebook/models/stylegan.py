@@ -90,7 +90,7 @@ def demodulation(weight: Tensor, style: Tensor) -> Tensor:
         return (style.to(wide).square() @ energy.T + 1e-8).rsqrt()
 
 
-def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True) -> Tensor:
+def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True, up: bool = False) -> Tensor:
     """A convolution whose weights are scaled for each picture by its style, w'ₒᵢ = sᵢ wₒᵢ, and, demodulated, divided
     by their norm, so that outputs have unit variance where inputs have [@karras2020stylegan2, equations 1 and 3].
 
@@ -101,8 +101,12 @@ def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool 
         x: (B, in, H, W).
         weight: (out, in, k, k), k odd.
         style: (B, in).
+        up: enlarge x twice before, bilinearly.
     """
-    y = F.conv2d(x * style[:, :, None, None].to(x.dtype), weight, padding=weight.shape[-1] // 2)
+    x = x * style[:, :, None, None].to(x.dtype)
+    if up:  # only now, since scaling is linear and on the small grid a quarter of the work
+        x = F.interpolate(x, scale_factor=2, mode="bilinear")
+    y = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
     return y * demodulation(weight, style)[:, :, None, None].to(y.dtype) if demodulate else y
 
 
@@ -129,9 +133,7 @@ class StyledConv(nn.Module):
         self.register_buffer("noise", torch.randn(1, 1, grid, grid))
 
     def forward(self, x: Tensor, w: Tensor, rng: torch.Generator | None) -> Tensor:
-        if self.up:
-            x = F.interpolate(x, scale_factor=2, mode="bilinear")
-        y = modulated_conv2d(x, self.weight * self.weight[0].numel() ** -0.5, self.style(w))
+        y = modulated_conv2d(x, self.weight * self.weight[0].numel() ** -0.5, self.style(w), up=self.up)
         noise = self.noise
         if rng is not None:
             noise = torch.randn(len(y), 1, *y.shape[2:], generator=rng, device=rng.device).to(y.device)
