@@ -74,11 +74,11 @@ def tiny():
 
 def test_bound_by_hand():
     real, masks, paths = tiny()
-    loss, terms = bound(real, masks, paths, PluralisticWeights(c=0.1, known=0.5, kl=7, kl_prior=5))
+    loss, terms = bound(real, masks, paths, PluralisticWeights(c=0.1, kl=7, kl_prior=5))
     std = 1 / (1 + torch.tensor(8 * (0.5 - 0.8), dtype=torch.float64).exp())
     first = kl_divergence(Normal(*paths.posterior), Normal(0, std)).sum(1) / 2
     second = kl_divergence(Normal(*paths.posterior), Normal(*paths.prior)).sum(1) / 2
-    square = torch.tensor([(0.5 * 0.1**2 + 0.5**2) / 2, (0.5 * 0.1**2 + 0.2**2) / 2], dtype=torch.float64)
+    square = torch.tensor([(0.1**2 + 0.5**2) / 2, (0.1**2 + 0.2**2) / 2], dtype=torch.float64)  # everywhere
     torch.testing.assert_close(loss, 5 * square + 7 * first + 5 * second, rtol=0, atol=1e-12)
     assert terms["kl"].item() == pytest.approx(first.mean().item())
     assert terms["square_hole"].item() == pytest.approx((0.5**2 + 0.2**2) / 2)
@@ -87,7 +87,7 @@ def test_bound_by_hand():
 def test_it_is_a_bound_of_the_likelihood_but_for_a_constant():
     """With the prior N(0, σ_m²), and φ out of the way."""
     real, masks, paths = tiny()
-    weights = PluralisticWeights(kl_prior=0, known=1)
+    weights = PluralisticWeights(kl_prior=0)
     loss, _ = bound(real, masks, paths, weights)
     std = 1 / (1 + torch.tensor(8 * (0.5 - 0.8), dtype=torch.float64).exp())
     log_likelihood = Normal(paths.reconstructed, weights.c**0.5).log_prob(real).flatten(1).sum(1)
@@ -98,10 +98,10 @@ def test_it_is_a_bound_of_the_likelihood_but_for_a_constant():
 
 def test_generator_loss_by_hand():
     real, masks, paths = tiny()
-    weights = PluralisticWeights(c=0.1, known=0.5, adversarial=2, matching=3)
+    weights = PluralisticWeights(c=0.1, adversarial=2, matching=3)
     generated, reconstructed = (fitted(p, real, masks).detach() for p in (paths.generated, paths.reconstructed))
     loss, terms = generator_loss(Sum(), real, masks, paths, weights)
-    known = torch.tensor([0.5 * 0.1**2 / 2, 0.5 * 0.3**2 / 2], dtype=torch.float64)  # generation, known pixel
+    known = torch.tensor([0.1**2 / 2, 0.3**2 / 2], dtype=torch.float64)  # generation, known pixel
     adversarial = (2 * generated[..., 1].flatten() - 1).square()  # in the hole
     # Outside the hole the picture is the real one.
     square = (reconstructed - real)[..., 1].flatten().square() / 2

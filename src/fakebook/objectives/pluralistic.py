@@ -23,8 +23,6 @@ class PluralisticWeights:
         c: variance of the Gaussian under which pixels are compared: on the reconstruction path everywhere, on the
             generative path on known pixels. The paper's L1 is that of a Laplacian. Its best answer is a median: as long
             as it is not sure where an eye is, it paints none (measured: none after 19,000 pictures).
-        known: how much a known pixel counts against one in the hole, as if its variance were c / ``known``. To paint
-            all of the face teaches the decoder faces; to paint the wall behind it is not what it is for.
         kl: of the posterior against N(0, σ_m²); 1 is the bound.
         kl_prior: of the posterior, which is not moved by it, against the prior.
         adversarial: of the generative path in the hole.
@@ -34,7 +32,6 @@ class PluralisticWeights:
     """
 
     c: float = 0.06
-    known: float = 0.3
     kl: float = 1.0
     kl_prior: float = 1.0
     adversarial: float = 0.3
@@ -65,7 +62,7 @@ def bound(real: Tensor, masks: Tensor, paths: Paths, weights: PluralisticWeights
     still = Gaussian(*(part.detach() for part in paths.posterior))
     values = real[0].numel()
     terms = {
-        "square": _mean((masks + weights.known * (1 - masks)) * square),
+        "square": _mean(square),
         "kl": gaussian_kl(paths.posterior, Gaussian(torch.zeros_like(paths.posterior.mean), std)).sum(1) / values,
         "kl_prior": gaussian_kl(still, paths.prior).sum(1) / values,
     }
@@ -90,7 +87,7 @@ def generator_loss(
     with torch.no_grad():
         _, targets = discriminator(real)
     more = {
-        "square_known_generated": _mean(weights.known * (1 - masks) * square),
+        "square_known_generated": _mean((1 - masks) * square),
         "square_hole_generated": _inside(square, masks),
         "g_adversarial": _inside(lsgan_generator(logits), hole_share(masks, logits)),
         "matching": feature_distance([f.chunk(2)[1] for f in features], targets) / len(features),
