@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from fakebook.models.stylegan import (
     EqualLinear,
+    Painter,
     StyleConfig,
     StyledConv,
     StyleDiscriminator,
@@ -114,6 +115,8 @@ def test_shapes_and_what_does_not_fit():
         network(torch.zeros(4, 11))
     with pytest.raises(ValueError, match=r"size is 64: 3 grids from 4 cells on, in patches of 2 pixels, make .* 32"):
         StyleConfig(size=64, patch=2, widths=(8, 8, 8))
+    with pytest.raises(ValueError, match=r"patch is 3: .* even number"):
+        StyleConfig(size=48, patch=3, widths=(8, 8, 8))
     with pytest.raises(ValueError, match="at least 1 layer"):
         StyleConfig(mapping=0)
 
@@ -174,6 +177,22 @@ def test_noise_is_added_with_its_strength():
     noise = (undone[1] - undone[0]) / 0.5
     torch.testing.assert_close(noise, noise[:, :1].expand_as(noise))  # the same for all channels
     assert noise.std().item() == pytest.approx(1, abs=0.02)
+
+
+def test_the_first_pictures_are_grey_and_their_patches_even():
+    network = StyleGenerator(StyleConfig(size=32, latent=12, mapping=2, patch=4, widths=(16, 8)))
+    picture = Painter(12, 16, 3, 4)(torch.randn(5, 16, 8, 8, generator=rng()), torch.zeros(5, 12))
+    blocks = picture.unfold(2, 4, 4).unfold(3, 4, 4)  # (5, 3, 8, 8, 4, 4)
+    torch.testing.assert_close(blocks, blocks[..., :1, :1].expand_as(blocks))
+    assert network(torch.randn(64, 12, generator=rng())).std() < 0.3
+
+
+def test_the_discriminator_reads_patches_that_overlap_by_half():
+    read = StyleDiscriminator(StyleConfig(size=32, patch=4, widths=(16, 8))).read
+    x = torch.zeros(1, 3, 32, 32, requires_grad=True)
+    read(x)[0, :, 3, 3].sum().backward()  # the patch from 12 to 15, and 2 pixels around it
+    rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten()
+    assert rows.tolist() == list(range(10, 18)) and read(x).shape[2:] == (8, 8)
 
 
 def test_truncation():

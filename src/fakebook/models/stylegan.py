@@ -29,7 +29,7 @@ class StyleConfig:
         channels: of the pictures.
         latent: length of z and of w.
         mapping: layers of the mapping network.
-        patch: pixels to a side of what a cell of the finest grid paints.
+        patch: pixels to a side of what a cell of the finest grid paints, an even number.
         widths: channels on the grids of 4, 8, … cells to a side.
     """
 
@@ -46,6 +46,10 @@ class StyleConfig:
             raise ValueError(
                 f"size is {self.size}: {len(self.widths)} grids from 4 cells on, in patches of {self.patch} pixels, "
                 f"make pictures of {fits}"
+            )
+        if self.patch % 2:
+            raise ValueError(
+                f"patch is {self.patch}: patches that overlap by half have an even number of pixels to a side"
             )
         if self.mapping < 1:
             raise ValueError(f"mapping is {self.mapping}: the mapping network has at least 1 layer")
@@ -70,16 +74,17 @@ class EqualLinear(nn.Module):
 
 
 class EqualConv2d(nn.Module):
-    """The same for a convolution that keeps the size."""
+    """The same for a convolution that keeps the size or, with an even kernel, divides it by ``stride``."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, bias: bool = True):
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, bias: bool = True):
         super().__init__()
+        self.stride, self.padding = stride, (kernel - stride + 1) // 2
         self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         weight = self.weight * self.weight[0].numel() ** -0.5
-        return F.conv2d(x, weight, self.bias, padding=weight.shape[-1] // 2)
+        return F.conv2d(x, weight, self.bias, self.stride, self.padding)
 
 
 def demodulation(weight: Tensor, style: Tensor) -> Tensor:
@@ -143,13 +148,16 @@ class StyledConv(nn.Module):
 
 class Painter(nn.Module):
     """A grid's share of the picture: a modulated 1x1 convolution, not demodulated, whose channels are the pixels of a
-    patch. Its weights start small, so that the first pictures are grey and not noise, which takes long to unlearn.
+    patch.
+
+    Two things that make short trainings shorter: its weights start small, so that the first pictures are grey, and
+    alike for the pixels of a patch [@aitken2017icnr], so that they have no checkerboard to unlearn.
     """
 
     def __init__(self, latent: int, inputs: int, channels: int, patch: int):
         super().__init__()
         self.patch = patch
-        self.weight = nn.Parameter(0.1 * torch.randn(channels * patch**2, inputs, 1, 1))
+        self.weight = nn.Parameter(0.1 * torch.randn(channels, inputs, 1, 1).repeat_interleave(patch**2, 0))
         self.style = EqualLinear(latent, inputs, bias=1.0)
         self.bias = nn.Parameter(torch.zeros(channels * patch**2))
 
@@ -250,20 +258,22 @@ def mix(first: Tensor, second: Tensor, layers: int, crossover: int | Tensor) -> 
 
 
 class StyleDiscriminator(nn.Module):
-    """Pictures (B, C, H, W) to logits (B,), high for real: the grids of the generator backwards, in residual blocks."""
+    """Pictures (B, C, H, W) to logits (B,), high for real: the grids of the generator backwards, in residual blocks.
+
+    The patches that it reads overlap by half: what were to stop at their edges could hide there.
+    """
 
     def __init__(self, config: StyleConfig):
         super().__init__()
-        self.patch = config.patch
         *_, width = config.widths
-        self.read = EqualConv2d(config.channels * config.patch**2, width, 1)
+        self.read = EqualConv2d(config.channels, width, 2 * config.patch, config.patch)
         self.blocks = nn.ModuleList(Halving(fine, coarse) for fine, coarse in pairwise(reversed(config.widths)))
         self.last = EqualConv2d(config.widths[0], config.widths[0], 3)
         self.hidden = EqualLinear(config.widths[0] * 16, config.widths[0])
         self.judge = EqualLinear(config.widths[0], 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        x = F.leaky_relu(self.read(F.pixel_unshuffle(images, self.patch)), 0.2) * GAIN
+        x = F.leaky_relu(self.read(images), 0.2) * GAIN
         for block in self.blocks:
             x = block(x)
         x = F.leaky_relu(self.last(x), 0.2) * GAIN
