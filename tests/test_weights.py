@@ -60,6 +60,17 @@ def test_a_pickle_is_refused_unread(tmp_path, monkeypatch, name, writer):
     assert not Path("unpickled").exists()
 
 
+def test_a_header_whose_length_looks_like_a_pickle_is_read(tmp_path):
+    """The low byte of the length is a multiple of 8: with 32 names, each longer by 8, one is 0x80."""
+    starts = set()
+    for extra in range(32):
+        path = tmp_path / f"{extra}.safetensors"
+        weights.save(path, {"w": torch.ones(2)}, {"name": "x" * 8 * extra})
+        starts.add(path.read_bytes()[0])
+        assert weights.load(path)[0]["w"].tolist() == [1, 1]
+    assert 0x80 in starts
+
+
 def test_damaged_missing_and_foreign_files_are_refused(tmp_path):
     path = tmp_path / "net.safetensors"
     refused("no weights at", weights.load, path)

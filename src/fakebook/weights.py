@@ -107,9 +107,10 @@ def _checked(path: str | Path, must_exist: bool = False) -> Path:
         if not path.is_file():
             raise UserError(f"no weights at {path}: check the name, or train the model first")
         with path.open("rb") as file:
-            start = file.read(4)
-        # torch.save writes a zip archive; before 1.6 it wrote a bare pickle, which starts with its protocol number.
-        if start[:2] == b"PK" or start[:1] == b"\x80":
+            start = file.read(9)
+        # torch.save writes a zip archive; before 1.6 it wrote a bare pickle, which starts with its protocol number. So
+        # may the length of a safetensors header, one time in 32; but after its 8 bytes the header's JSON begins.
+        if (start[:2] == b"PK" or start[:1] == b"\x80") and start[8:] != b"{":
             raise UserError(f"{path} is a pickle, which can run code: ask for the weights as .safetensors instead")
     if path.suffix != ".safetensors":
         raise UserError(f"weights are kept as .safetensors, not as {path.name!r}: name a file that ends so")
