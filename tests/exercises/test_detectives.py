@@ -2,9 +2,10 @@
 
 import pytest
 import yaml
+from answers import tried
 
 from fakebook import paths
-from fakebook.exercises import Hint, check, detectives
+from fakebook.exercises import detectives
 
 
 def people(files):
@@ -46,15 +47,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_the_solution_passes(name):
-    assert check(getattr(detectives, name), RIGHT[name])
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
-def test_a_wrong_answer_gets_its_hint(name, answer, hint):
-    with pytest.raises(Hint, match=hint):
-        getattr(detectives, name)(answer)
+test_the_solution_is_right, test_typical_mistakes_get_their_hint = tried(detectives, RIGHT, WRONG)
 
 
 def test_the_poster_says_what_the_exercise_does():

@@ -1,8 +1,7 @@
 """Every exercise on classes and translation: the solution passes, typical wrong answers get their own hint."""
 
-import pytest
+from answers import tried
 
-from fakebook.exercises import Hint, check
 from fakebook.exercises import conditional as exercise
 
 
@@ -63,13 +62,4 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("name", RIGHT)
-def test_the_solution_is_right(name, capsys):
-    assert check(getattr(exercise, name), RIGHT[name])
-    assert "right." in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("name", "answer", "hint"), WRONG)
-def test_a_wrong_answer_is_told_why(name, answer, hint):
-    with pytest.raises(Hint, match=hint):
-        getattr(exercise, name)(answer)
+test_the_solution_is_right, test_typical_mistakes_get_their_hint = tried(exercise, RIGHT, WRONG)
