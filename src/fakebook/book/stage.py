@@ -39,6 +39,7 @@ TITLES = {"photos": "on photographs"}
 # Fenced blocks and inline code, whose text is not touched.
 CODE = re.compile(r"^ {0,3}(```+|~~~+).*?^ {0,3}\1`*\s*?$|(?<!`)(`+)(?!`).+?(?<!`)\2(?!`)", re.MULTILINE | re.DOTALL)
 ADMONITION = re.compile(r"^> ?\[!(NOTE|TIP|WARNING|IMPORTANT|CAUTION)\] *\n((?:^>.*(?:\n|\Z))*)", re.MULTILINE)
+RUNTIMES = "<!-- runtimes -->"
 CITATION = re.compile(r"\[(@[\w:.+-]+(?:\s*;\s*@[\w:.+-]+)*)\](?!\()")
 
 
@@ -173,7 +174,8 @@ def staged_notebook(profile: str, chapter: str, data: str | None) -> nbformat.No
                 title = re.compile(r"^# (.+?)[ \t]*$", re.MULTILINE)
                 cell.source, count = title.subn(rf"# \1 · {TITLES[data]}", cell.source, count=1)
                 titled = bool(count)
-            cell.source = cell.source.replace("<!-- runtimes -->", runtimes(profile, chapter, data))
+            if RUNTIMES in cell.source:
+                cell.source = cell.source.replace(RUNTIMES, runtimes(profile, chapter, data))
             cell.source = to_myst(cell.source)
         if cell.cell_type == "code":
             if "parameters" in _tags(cell):
