@@ -15,9 +15,6 @@ import yaml
 from fakebook import paths
 from fakebook.errors import UserError
 
-# The page maker reads the file some thirty times; in Python alone each takes seconds.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 class Settings(Mapping):
     """A chapter's numbers, read as attributes or as a mapping: ``settings.steps`` is ``settings["steps"]``."""
@@ -77,7 +74,7 @@ def names(file: Path | None = None) -> list[str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        profiles = yaml.load(file.read_text(), Loader=LOADER)
+        profiles = yaml.safe_load(file.read_text())
     except FileNotFoundError:
         raise UserError(f"{file} is missing: it holds the profiles") from None
     except yaml.YAMLError as error:
