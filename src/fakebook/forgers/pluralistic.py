@@ -11,7 +11,7 @@ from torch import Tensor
 from fakebook import training
 from fakebook.forgers import check, composite
 from fakebook.forgers.holes import aimed
-from fakebook.forgers.practice import Lesson, Trained, TrainedForger, duel, learned
+from fakebook.forgers.practice import Lesson, Trained, TrainedForger, duel, learned, settings_of
 from fakebook.models.discriminators import PatchDiscriminator
 from fakebook.models.pluralistic import Pluralistic, PluralisticConfig
 from fakebook.objectives.pluralistic import PluralisticWeights, bound, discriminator_loss, generator_loss
@@ -86,8 +86,8 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
 
 
 def _new(settings: PluralisticSettings, shape: torch.Size) -> Trained:
-    sizes = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.network.items()}
-    generator = Pluralistic(PluralisticConfig(shape[-1], shape[1], **sizes))
+    network = {**settings.network, "size": shape[-1], "channels": shape[1]}
+    generator = Pluralistic(settings_of(PluralisticConfig, "pluralistic's network", network))
     discriminator = PatchDiscriminator(shape[1], settings.patch_width, settings.patch_layers, settings.patch)
     return Trained(generator, discriminator)
 
