@@ -11,7 +11,7 @@ from fakebook.models.stylegan import (
     StyledConv,
     StyleDiscriminator,
     StyleGenerator,
-    grouped_conv2d,
+    demodulation,
     mix,
     modulated_conv2d,
     truncate,
@@ -42,6 +42,16 @@ def by_the_book(x, weight, style, demodulate):
             w = torch.stack([filter / (filter.square().sum() + 1e-8).sqrt() for filter in w])
         pictures.append(F.conv2d(picture[None], w, padding=weight.shape[-1] // 2))
     return torch.cat(pictures)
+
+
+def grouped_conv2d(x, weight, style, demodulate=True):
+    """`modulated_conv2d` as Karras et al. compute it: a convolution with a group for each picture."""
+    batch, inputs, *grid = x.shape
+    weights = weight * style[:, None, :, None, None]  # (B, out, in, k, k)
+    if demodulate:
+        weights = weights * demodulation(weight, style)[:, :, None, None, None]
+    y = F.conv2d(x.reshape(1, batch * inputs, *grid), weights.flatten(0, 1), padding="same", groups=batch)
+    return y.reshape(batch, -1, *grid)
 
 
 @pytest.mark.parametrize("convolution", [modulated_conv2d, grouped_conv2d])

@@ -115,16 +115,6 @@ def modulated_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool 
     return y * demodulation(weight, style)[:, :, None, None].to(y.dtype) if demodulate else y
 
 
-def grouped_conv2d(x: Tensor, weight: Tensor, style: Tensor, demodulate: bool = True) -> Tensor:
-    """`modulated_conv2d` as Karras et al. compute it: a convolution with a group for each picture."""
-    batch, inputs, *grid = x.shape
-    weights = weight * style[:, None, :, None, None]  # (B, out, in, k, k)
-    if demodulate:
-        weights = weights * demodulation(weight, style)[:, :, None, None, None]
-    y = F.conv2d(x.reshape(1, batch * inputs, *grid), weights.flatten(0, 1), padding="same", groups=batch)
-    return y.reshape(batch, -1, *grid)
-
-
 class StyledConv(nn.Module):
     """Modulated convolution, noise, bias, leaky ReLU; before all that, twice the size where ``up``."""
 
