@@ -2,6 +2,7 @@
 
 import math
 
+import diffusers
 import pytest
 import torch
 
@@ -39,6 +40,29 @@ def test_heun_is_of_second_order():
     assert errors[1] / errors[2] == pytest.approx(4, rel=0.1)
 
 
+def test_euler_is_of_first_order_and_passes_through_its_steps():
+    z = noise(50)
+    errors = [(ode.integrate(velocity, z, 1, 0, n, 1) - (MEAN + SIGMA * z)).abs().max() for n in (80, 160, 320)]
+    assert errors[0] / errors[1] == pytest.approx(2, rel=0.1)
+    assert errors[1] / errors[2] == pytest.approx(2, rel=0.1)
+    way = list(ode.follow(velocity, z, [1, 0.75, 0.5, 0.25, 0], 1))
+    assert torch.equal(way[-1], ode.integrate(velocity, z, 1, 0, 4, 1)) and len(way) == 4
+    torch.testing.assert_close(way[1], ode.integrate(velocity, z, 1, 0.5, 2, 1), rtol=1e-12, atol=0)
+
+
+def test_heun_is_that_of_diffusers_on_pictures():
+    theirs = diffusers.FlowMatchHeunDiscreteScheduler(1000)
+    theirs.set_timesteps(6)
+    x = wanted = torch.randn(2, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    for t in theirs.timesteps:
+        level = theirs.sigmas[theirs.step_index or 0]
+        wanted = theirs.step(torch.tanh(wanted) + level, t, wanted).prev_sample
+    times = theirs.sigmas.unique().flip(0).tolist()
+    *_, last = ode.follow(lambda x, t: torch.tanh(x) + t.view(-1, 1, 1, 1), x, times[:-1])
+    *_, last = ode.follow(lambda x, t: torch.tanh(x) + t.view(-1, 1, 1, 1), last, times[-2:], order=1)
+    torch.testing.assert_close(wanted, last, rtol=1e-5, atol=1e-5)
+
+
 def test_encoding_is_the_way_back():
     x = MEAN + SIGMA * noise(50)
     z = ode.integrate(velocity, x, 0, 1, 400)
@@ -66,5 +90,9 @@ def test_the_divergence_is_the_trace_of_the_jacobian():
 def test_bad_input_is_told_in_one_line():
     with pytest.raises(UserError, match="integration of 0 steps"):
         ode.integrate(velocity, noise(3), 1, 0, 0)
+    with pytest.raises(UserError, match="there are none"):
+        ode.integrate(velocity, noise(3)[:0], 1, 0, 5)
+    with pytest.raises(UserError, match="order 3"):
+        ode.integrate(velocity, noise(3), 1, 0, 5, 3)
     with pytest.raises(UserError, match="B of 1 or more"):
         ode.log_likelihood(velocity, noise(3)[:0], standard_normal, 5)

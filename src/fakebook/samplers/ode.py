@@ -1,10 +1,11 @@
 """Differential equations that carry noise to data and back: the sampler and the likelihood of diffusion models.
 
-Time runs from t = 0, data, to t = 1, noise. ``velocity(x, t)`` is dx/dt of the probability-flow equation, (B, D) and
-(B,) to (B, D).
+Time runs from t = 0, data, to t = 1, noise. ``velocity(x, t)`` is dx/dt of the probability-flow equation, (B, …) and
+(B,) to (B, …).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -14,18 +15,36 @@ from fakebook.errors import UserError
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
-def integrate(velocity: Velocity, x: Tensor, start: float, end: float, steps: int) -> Tensor:
-    """x(end) from x(start) by Heun's method, of second order: two calls of ``velocity`` a step.
+def follow(velocity: Velocity, x: Tensor, times: Sequence[float], order: int = 2) -> Iterator[Tensor]:
+    """x at each of ``times`` but the first, where it starts: (B, …).
+
+    Order 1 is Euler's method, one call of ``velocity`` a step; order 2 is Heun's, two calls.
+
+    Raises:
+        UserError: fewer than two times, no points, or another order.
+    """
+    if len(times) < 2:
+        raise UserError(f"an integration of {len(times) - 1} steps: ask for at least 1")
+    if not len(x):
+        raise UserError("points are (B, …) with B of 1 or more, and there are none")
+    if order not in (1, 2):
+        raise UserError(f"a method of order {order}: 1 is Euler's, 2 is Heun's")
+    for t, later in pairwise(times):
+        slope = velocity(x, x.new_full((len(x),), t))
+        if order == 2:
+            ahead = velocity(x + (later - t) * slope, x.new_full((len(x),), later))
+            slope = (slope + ahead) / 2
+        x = x + (later - t) * slope
+        yield x
+
+
+def integrate(velocity: Velocity, x: Tensor, start: float, end: float, steps: int, order: int = 2) -> Tensor:
+    """x(end) from x(start) in ``steps`` equal steps of `follow`.
 
     From 1 to 0 it draws: noise in, data out. From 0 to 1 it encodes. UserError for fewer than one step.
     """
-    _check(x, steps)
-    size = (end - start) / steps
-    for number in range(steps):
-        t = start + number * size
-        slope = velocity(x, x.new_full((len(x),), t))
-        ahead = velocity(x + size * slope, x.new_full((len(x),), t + size))
-        x = x + size * (slope + ahead) / 2
+    times = [start + number * (end - start) / steps for number in range(steps + 1)] if steps > 0 else [start]
+    *_, x = follow(velocity, x, times, order)
     return x
 
 
