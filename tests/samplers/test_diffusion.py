@@ -39,6 +39,17 @@ def test_a_respaced_schedule_has_the_same_shares_at_the_same_times():
     assert torch.equal(full.respaced(1000).times, full.times)
 
 
+@pytest.mark.parametrize("steps", [1, 3, 7, 50, 400, 1000])
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+def test_the_times_that_are_left_are_those_of_diffusers(steps, spacing):
+    full = linear(1000)
+    theirs = diffusers.DDIMScheduler(1000, timestep_spacing=spacing)
+    theirs.set_timesteps(steps)
+    few = full.respaced(steps, spacing)
+    assert few.times.flip(0).tolist() == theirs.timesteps.tolist()
+    torch.testing.assert_close(few.alphas_bar, full.alphas_bar[few.times], rtol=1e-10, atol=0)
+
+
 @pytest.mark.parametrize("t", [0, 1, 500, 999])
 @pytest.mark.parametrize("clip", [None, 1.0])
 def test_ddpm_step(t, clip):
@@ -170,6 +181,7 @@ def test_the_forward_kernel_is_many_small_steps():
         (lambda: Schedule(torch.tensor([0.1])), "float64"),
         (lambda: linear(10).respaced(11), "ask for 1 to 10"),
         (lambda: linear(10).respaced(0), "ask for 1 to 10"),
+        (lambda: linear(10).respaced(5, "even"), "leading or trailing"),
         (lambda: next(diffusion.ddim(None, torch.zeros(1), linear(3), rng(), eta=1.5)), "eta is 1.5"),
         (lambda: next(diffusion.ddim(None, torch.zeros(1), linear(3), eta=1.0)), "give a generator"),
     ],

@@ -52,15 +52,24 @@ class Schedule:
         """ᾱ one step earlier, (T,): 1 at index 0, where the step before is the picture itself."""
         return torch.cat([self.alphas_bar.new_ones(1), self.alphas_bar[:-1]])
 
-    def respaced(self, steps: int) -> "Schedule":
-        """``steps`` of the times, evenly spaced from 0, and the β that lead from one to the next [@nichol2021iddpm].
+    def respaced(self, steps: int, spacing: str = "leading") -> "Schedule":
+        """``steps`` of the times, evenly spaced, and the β that lead from one to the next [@nichol2021iddpm].
+
+        "leading" times are counted from 0 up, and leave out the last and noisiest ones; "trailing" times are counted
+        from the last down. Noise to start from is what trailing times begin with; with few leading ones the first that
+        is left is far from noise [@lin2024flawed].
 
         Raises:
-            ValueError: more steps than there are, or fewer than one.
+            ValueError: more steps than there are, or fewer than one; another spacing.
         """
         if not 1 <= steps <= len(self):
             raise ValueError(f"cannot sample in {steps} steps with a schedule of {len(self)}: ask for 1 to {len(self)}")
-        kept = torch.arange(steps) * (len(self) // steps)
+        if spacing == "leading":
+            kept = torch.arange(steps) * (len(self) // steps)
+        elif spacing == "trailing":
+            kept = (torch.arange(1, steps + 1, dtype=torch.float64) * len(self) / steps).round().long() - 1
+        else:
+            raise ValueError(f"spacing is {spacing!r}: choose leading or trailing")
         bars = self.alphas_bar[kept]
         return Schedule(1 - bars / torch.cat([bars.new_ones(1), bars[:-1]]), self.times[kept])
 
