@@ -34,8 +34,19 @@ def test_skips_hand_the_fine_grid_across():
         network = unet(skips=skips)
         if skips:
             nn.init.zeros_(network.across.weight)
+            nn.init.zeros_(network.blend.weight[:, network.config.fine :])  # the input itself
         network.middle.register_forward_hook(lambda _, __, out: torch.zeros_like(out))
         assert torch.equal(*network(x)) is same
+
+
+def test_the_finest_skip_sees_five_pixels():
+    network, x = unet(), pictures(1)
+    for layer in (network.cut, network.across):  # what else leads to the output
+        nn.init.zeros_(layer.weight)
+    touched = x.clone()
+    touched[:, :, 7, 9] += 0.5
+    moved = (network(touched) - network(x)).abs().amax((0, 1)) > 0
+    assert moved[5:10, 7:12].all() and moved.sum() == 25
 
 
 def test_painting_over_leaves_alone_what_the_mask_leaves_alone():
@@ -44,8 +55,8 @@ def test_painting_over_leaves_alone_what_the_mask_leaves_alone():
     assert mask.shape == (2, 1, 16, 24)
     torch.testing.assert_close(network(x), mask * painted + (1 - mask) * x)
     for bias, expected in ((-100.0, x), (100.0, painted)):
-        nn.init.zeros_(network.paint.weight.data[-4:])
-        nn.init.constant_(network.paint.bias.data[-4:], bias)  # the last four: the mask of a patch of 2 x 2
+        nn.init.zeros_(network.paint.weight.data[-1:])
+        nn.init.constant_(network.paint.bias.data[-1:], bias)  # the last channel: the mask
         torch.testing.assert_close(network(x), expected)
     assert unet().layers(x)[1] is None
 

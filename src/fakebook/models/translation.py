@@ -24,8 +24,11 @@ class UNetConfig:
         patch: pixels to a side of the patches that the input is cut into (space to depth) before the first convolution.
         widths: channels on each grid, multiples of 8, the finest first; every further grid has half the side.
         blocks: residual blocks on each grid, on the way down and again on the way up.
-        skips: hand each grid of the way down to the same grid of the way up, and each pixel of the input to that of the
-            output through a 1x1 convolution: the difference between a U-Net and an autoencoder.
+        fine: channels of the picture's own grid, on which two 3x3 convolutions end the way up, across the borders of
+            patches.
+        skips: hand each grid of the way down to the same grid of the way up, the picture's own among them, and each
+            pixel of the input to that of the output through a 1x1 convolution: the difference between a U-Net and an
+            autoencoder.
         paint_over: paint on the input, with a mask of its own for where: y = m tanh(f) + (1 - m) x, as in GANimation
             [@pumarola2018ganimation]. ``inputs`` and ``outputs`` must be the same.
     """
@@ -35,6 +38,7 @@ class UNetConfig:
     patch: int = 4
     widths: tuple[int, ...] = (64, 128)
     blocks: int = 1
+    fine: int = 16
     skips: bool = True
     paint_over: bool = False
 
@@ -51,9 +55,9 @@ class UNetConfig:
 class UNet(nn.Module):
     """A picture (B, inputs, H, W) to a picture (B, outputs, H, W) in [-1, 1].
 
-    Deviations from pix2pix: patches first, for speed, so that of the finest grid's skip only the pixel itself is left;
-    residual blocks with group norm instead of strided convolutions with batch norm; no dropout, so that one input has
-    one output. Untrained, it makes grey, or where it has skips and as many inputs as outputs, tanh(x).
+    Deviations from pix2pix: patches first, for speed; residual blocks with group norm instead of strided convolutions
+    with batch norm; no dropout, so that one input has one output. Untrained, it makes grey, or where it has skips and
+    as many inputs as outputs, tanh(x).
     """
 
     def __init__(self, config: UNetConfig):
@@ -70,7 +74,9 @@ class UNet(nn.Module):
             self.up.append(_blocks(fine, config.blocks))
         self.middle = _blocks(last, 2 * config.blocks)
         painted = config.outputs + int(config.paint_over)
-        self.paint = nn.Conv2d(first, painted * config.patch**2, 3, padding=1)
+        self.cut = nn.Conv2d(first, config.fine * config.patch**2, 1)
+        self.blend = nn.Conv2d(config.fine + (config.inputs if config.skips else 0), config.fine, 3, padding=1)
+        self.paint = nn.Conv2d(config.fine, painted, 3, padding=1)
         nn.init.zeros_(self.paint.weight)
         nn.init.zeros_(self.paint.bias)
         if config.skips:
@@ -95,7 +101,8 @@ class UNet(nn.Module):
         for blocks, grow, join, skip in reversed(list(zip(self.up, self.grow, self.join, kept, strict=True))):
             h = F.pixel_shuffle(grow(h), 2)
             h = blocks(join(torch.cat([h, skip], 1) if self.config.skips else h))
-        y = F.pixel_shuffle(self.paint(F.silu(h)), self.config.patch)
+        h = F.pixel_shuffle(self.cut(F.silu(h)), self.config.patch)
+        y = self.paint(F.silu(self.blend(torch.cat([h, x], 1) if self.config.skips else h)))
         if self.config.skips:
             y = y + self.across(x)
         if not self.config.paint_over:
