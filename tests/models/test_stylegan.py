@@ -6,10 +6,9 @@ from torch.nn import functional as F
 
 from fakebook.models.stylegan import (
     EqualLinear,
-    Painter,
+    Filters,
     StyleConfig,
     StyledConv,
-    StyleDiscriminator,
     StyleGenerator,
     demodulation,
     mix,
@@ -17,7 +16,7 @@ from fakebook.models.stylegan import (
     truncate,
 )
 
-CONFIG = StyleConfig(size=32, latent=12, mapping=2, patch=2, widths=(8, 8, 4))
+CONFIG = StyleConfig(size=32, latent=12, mapping=2, widths=(8, 8, 4))
 
 
 def rng(seed=0):
@@ -33,35 +32,32 @@ def latents(n=4, seed=0):
     return torch.randn(n, CONFIG.latent, generator=rng(seed), dtype=torch.float64)
 
 
-def by_the_book(x, weight, style, demodulate):
+def by_the_book(x, weight, style):
     """Picture by picture, from the equations."""
     pictures = []
     for picture, s in zip(x, style, strict=True):
         w = torch.stack([s[i] * weight[:, i] for i in range(len(s))], 1)
-        if demodulate:
-            w = torch.stack([filter / (filter.square().sum() + 1e-8).sqrt() for filter in w])
+        w = torch.stack([filter / (filter.square().sum() + 1e-8).sqrt() for filter in w])
         pictures.append(F.conv2d(picture[None], w, padding=weight.shape[-1] // 2))
     return torch.cat(pictures)
 
 
-def grouped_conv2d(x, weight, style, demodulate=True):
+def grouped_conv2d(x, weight, style):
     """`modulated_conv2d` as Karras et al. compute it: a convolution with a group for each picture."""
     batch, inputs, *grid = x.shape
     weights = weight * style[:, None, :, None, None]  # (B, out, in, k, k)
-    if demodulate:
-        weights = weights * demodulation(weight, style)[:, :, None, None, None]
+    weights = weights * demodulation(weight, style)[:, :, None, None, None]
     y = F.conv2d(x.reshape(1, batch * inputs, *grid), weights.flatten(0, 1), padding="same", groups=batch)
     return y.reshape(batch, -1, *grid)
 
 
 @pytest.mark.parametrize("convolution", [modulated_conv2d, grouped_conv2d])
-@pytest.mark.parametrize("demodulate", [True, False])
 @pytest.mark.parametrize("kernel", [1, 3])
-def test_modulated_convolution_is_the_per_picture_loop(convolution, demodulate, kernel):
+def test_modulated_convolution_is_the_per_picture_loop(convolution, kernel):
     x = torch.randn(5, 6, 7, 9, generator=rng(), dtype=torch.float64)
     weight = torch.randn(4, 6, kernel, kernel, generator=rng(1), dtype=torch.float64).requires_grad_()
     style = (1 + torch.randn(5, 6, generator=rng(2), dtype=torch.float64)).requires_grad_()
-    theirs, ours = (f(x, weight, style, demodulate) for f in (by_the_book, convolution))
+    theirs, ours = (f(x, weight, style) for f in (by_the_book, convolution))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
     # and so do its gradients
     push = torch.randn(ours.shape, generator=rng(3), dtype=torch.float64)
@@ -69,15 +65,21 @@ def test_modulated_convolution_is_the_per_picture_loop(convolution, demodulate, 
         torch.testing.assert_close(a, b, rtol=0, atol=1e-11)
 
 
-def test_enlarging_comes_before_the_convolution():
-    x, weight = (
-        torch.randn(3, 6, 4, 5, generator=rng(), dtype=torch.float64),
-        torch.randn(4, 6, 3, 3, generator=rng(1)).double(),
-    )
-    style = torch.randn(3, 6, generator=rng(2), dtype=torch.float64)
-    large = F.interpolate(x, scale_factor=2, mode="bilinear")
-    expected = by_the_book(large, weight, style, True)
-    torch.testing.assert_close(modulated_conv2d(x, weight, style, up=True), expected, rtol=0, atol=1e-12)
+def test_enlarging_stamps_the_modulated_weights():
+    """A transposed convolution by hand: each cell adds its stamp of 4 x 4, two further for the next cell."""
+    x = torch.randn(3, 6, 4, 5, generator=rng(), dtype=torch.float64)
+    weight = torch.randn(4, 6, 4, 4, generator=rng(1), dtype=torch.float64)
+    style = 1 + torch.randn(3, 6, generator=rng(2), dtype=torch.float64)
+    expected = torch.zeros(3, 4, 4 * 2 + 2, 5 * 2 + 2, dtype=torch.float64)
+    for picture, s, page in zip(x, style, expected, strict=True):
+        w = weight * s[:, None, None]
+        w = 2 * w / w.square().sum((1, 2, 3), keepdim=True).sqrt()  # a pixel meets a quarter of the weights
+        for row in range(4):
+            for column in range(5):
+                stamp = (w * picture[:, row, column, None, None]).sum(1)
+                page[:, 2 * row : 2 * row + 4, 2 * column : 2 * column + 4] += stamp
+    expected = expected[..., 1:-1, 1:-1]
+    torch.testing.assert_close(modulated_conv2d(x, weight, style, up=True), expected, rtol=0, atol=1e-7)
 
 
 def test_demodulation_keeps_the_variance():
@@ -85,6 +87,34 @@ def test_demodulation_keeps_the_variance():
     weight, style = torch.randn(32, 64, 3, 3, generator=rng(1)), 5 * torch.randn(8, 64, generator=rng(2))
     inside = modulated_conv2d(x, weight, style)[..., 1:-1, 1:-1]
     assert inside.var().item() == pytest.approx(1, abs=0.03)
+    enlarged = modulated_conv2d(x, torch.randn(32, 64, 4, 4, generator=rng(1)), style, up=True)[..., 2:-2, 2:-2]
+    assert enlarged.var().item() == pytest.approx(1, abs=0.03)
+
+
+def test_what_all_inputs_have_in_common_does_not_get_through():
+    torch.manual_seed(0)
+    x = torch.randn(2, 8, 6, 6, generator=rng(), dtype=torch.float64)
+    for kernel, up in ((3, False), (4, True)):
+        weight = Filters(8, 5, kernel, smooth=up).double()()
+        plain, lifted = (modulated_conv2d(y, weight, torch.ones(2, 8).double(), up) for y in (x, x + 0.7))
+        if not up:  # of an enlarged one's weights, a pixel's four sum to 0 only together with the others' twelve
+            torch.testing.assert_close(lifted[..., 1:-1, 1:-1], plain[..., 1:-1, 1:-1], rtol=0, atol=1e-9)
+        inside = (lifted - plain)[..., 2:-2, 2:-2]
+        blocks = inside.unfold(2, 2, 2).unfold(3, 2, 2).mean((-2, -1))
+        torch.testing.assert_close(blocks, torch.zeros_like(blocks), rtol=0, atol=1e-9)
+
+
+def test_enlarging_starts_as_bilinear_interpolation():
+    torch.manual_seed(0)
+    filters = Filters(6, 4, 4, smooth=True, start=0.3)
+    x, weight = torch.randn(2, 6, 5, 7, generator=rng()), filters.weight.detach()
+    mine = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2, padding=1)[..., 1:-1, 1:-1]
+    matrix = weight.sum((2, 3)) / 4  # on a constant, a pixel meets a quarter of the taps
+    large = F.interpolate(torch.einsum("oi,bihw->bohw", matrix, x), scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(mine, large[..., 1:-1, 1:-1])
+    assert Filters(60, 50, 4, smooth=True, start=0.3).weight.square().mean().sqrt().item() == pytest.approx(
+        0.3, rel=0.1
+    )
 
 
 def test_demodulation_in_half_precision_is_done_in_single():
@@ -114,19 +144,16 @@ def test_equalised_layers_start_at_unit_variance_and_learn_at_their_rate():
 def test_shapes_and_what_does_not_fit():
     network, z = generator(), latents()
     w = network.mapping(z)
-    assert CONFIG.layers == 5 and w.shape == (4, 12)
-    assert network(z).shape == (4, 3, 32, 32)
-    torch.testing.assert_close(network(z), network.synthesis(w[:, None].expand(-1, 5, -1)))
-    assert StyleDiscriminator(CONFIG).double()(network(z)).shape == (4,)
-    assert StyleGenerator(StyleConfig(size=64, patch=4, widths=(8, 8, 8)))(torch.randn(2, 128)).shape[-1] == 64
-    with pytest.raises(ValueError, match=r"styles must be \(B, 12\) or \(B, 5, 12\), got \(4, 3, 12\)"):
-        network.synthesis(w[:, None].expand(-1, 3, -1))
+    assert CONFIG.layers == 3 and w.shape == (4, 12)
+    assert network(z).shape == (4, 3, 32, 32) and network(50 * z).abs().max() <= 1
+    torch.testing.assert_close(network(z), network.synthesis(w[:, None].expand(-1, 3, -1)))
+    assert StyleGenerator(StyleConfig(size=64, widths=(8, 8, 8, 8)))(torch.randn(2, 64)).shape[-1] == 64
+    with pytest.raises(ValueError, match=r"styles must be \(B, 12\) or \(B, 3, 12\), got \(4, 2, 12\)"):
+        network.synthesis(w[:, None].expand(-1, 2, -1))
     with pytest.raises(ValueError, match=r"z must be \(B, 12\)"):
         network(torch.zeros(4, 11))
-    with pytest.raises(ValueError, match=r"size is 64: 3 grids from 4 cells on, in patches of 2 pixels, make .* 32"):
-        StyleConfig(size=64, patch=2, widths=(8, 8, 8))
-    with pytest.raises(ValueError, match=r"patch is 3: .* even number"):
-        StyleConfig(size=48, patch=3, widths=(8, 8, 8))
+    with pytest.raises(ValueError, match=r"size is 64: 3 grids from 4 on make pictures of 32"):
+        StyleConfig(size=64, widths=(8, 8, 8))
     with pytest.raises(ValueError, match="at least 1 layer"):
         StyleConfig(mapping=0)
 
@@ -150,17 +177,16 @@ def test_mixing_takes_the_coarse_styles_of_one_and_the_fine_of_the_other():
 
 
 def test_a_style_reaches_its_own_layer_and_those_after_it():
-    """The last layer's style changes nothing on the coarser grids, whose patches cover 8 and 4 pixels."""
     network = generator()
     seen = {}
-    for number, painter in enumerate(network.painters):
-        painter.register_forward_hook(lambda _, __, out, number=number: seen.setdefault(number, []).append(out))
+    for number, layer in enumerate(network.convolutions):
+        layer.register_forward_hook(lambda _, __, out, number=number: seen.setdefault(number, []).append(out))
     w = network.mapping(latents(1)).detach()
-    styles = w[:, None].repeat(1, 5, 1)
+    styles = w[:, None].repeat(1, 3, 1)
     network.synthesis(styles)
-    styles[:, 3:] = network.mapping(latents(1, seed=1)).detach()
+    styles[:, 1:] = network.mapping(latents(1, seed=1)).detach()[:, None]
     network.synthesis(styles)
-    assert torch.equal(*seen[0]) and torch.equal(*seen[1]) and not torch.equal(*seen[2])
+    assert torch.equal(*seen[0]) and not torch.equal(*seen[1]) and not torch.equal(*seen[2])
 
 
 def test_noise_is_fixed_or_drawn_from_the_generator_it_is_given():
@@ -189,20 +215,10 @@ def test_noise_is_added_with_its_strength():
     assert noise.std().item() == pytest.approx(1, abs=0.02)
 
 
-def test_the_first_pictures_are_grey_and_their_patches_even():
-    network = StyleGenerator(StyleConfig(size=32, latent=12, mapping=2, patch=4, widths=(16, 8)))
-    picture = Painter(12, 16, 3, 4)(torch.randn(5, 16, 8, 8, generator=rng()), torch.zeros(5, 12))
-    blocks = picture.unfold(2, 4, 4).unfold(3, 4, 4)  # (5, 3, 8, 8, 4, 4)
-    torch.testing.assert_close(blocks, blocks[..., :1, :1].expand_as(blocks))
-    assert network(torch.randn(64, 12, generator=rng())).std() < 0.3
-
-
-def test_the_discriminator_reads_patches_that_overlap_by_half():
-    read = StyleDiscriminator(StyleConfig(size=32, patch=4, widths=(16, 8))).read
-    x = torch.zeros(1, 3, 32, 32, requires_grad=True)
-    read(x)[0, :, 3, 3].sum().backward()  # the patch from 12 to 15, and 2 pixels around it
-    rows = x.grad.abs().sum((0, 1, 3)).nonzero().flatten()
-    assert rows.tolist() == list(range(10, 18)) and read(x).shape[2:] == (8, 8)
+def test_the_first_pictures_are_greyish():
+    torch.manual_seed(0)
+    pictures = StyleGenerator(StyleConfig(latent=12))(torch.randn(64, 12, generator=rng()))
+    assert 0.1 < pictures.std() < 0.5
 
 
 def test_truncation():
@@ -212,10 +228,3 @@ def test_truncation():
     torch.testing.assert_close((truncate(w, mean, 0.7) - mean).norm(dim=1), 0.7 * (w - mean).norm(dim=1))
     network = generator()
     torch.testing.assert_close(network.mean_style(50, rng()), network.mapping(latents(50)).mean(0))
-
-
-def test_a_logit_depends_on_its_own_picture_only():
-    torch.manual_seed(0)
-    x = torch.randn(3, 3, 32, 32, generator=rng()).requires_grad_()
-    StyleDiscriminator(CONFIG)(x)[1].backward()
-    assert x.grad[0].abs().max() == 0 and x.grad[1].abs().max() > 0
