@@ -1,0 +1,265 @@
+"""The network of denoising diffusion: a U-Net that is told how much noise there is [@ho2020ddpm; @dhariwal2021guided].
+
+Each of its parts can be switched off, to see what it was for.
+"""
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fakebook.models.autoencoder import PCA
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """A U-Net on patches, for square images.
+
+    Args:
+        size: height and width of the images; ``patch`` times a power of two.
+        channels: of the images.
+        patch: pixels to a side of the patches that the image is cut into (space to depth) before the first convolution.
+        widths: channels on each grid, multiples of 8, the finest first; every further grid has half the side.
+        blocks: residual blocks on each grid, on the way down and again on the way up.
+        embedding: numbers that time is told by; even.
+        heads: of the attention on the coarsest grid; they share its channels evenly.
+        time: tell the network t. Without, it has to guess the noise from the image.
+        attention: let every place of the coarsest grid look at every other, before and after its blocks.
+        residual: add a block's input to its output.
+        adaptive: t scales and shifts the normalised features of each block [@dhariwal2021guided]. Without, it is added
+            to them, as in DDPM.
+    """
+
+    size: int = 32
+    channels: int = 3
+    patch: int = 4
+    widths: tuple[int, ...] = (96, 128)
+    blocks: int = 2
+    embedding: int = 128
+    heads: int = 4
+    time: bool = True
+    attention: bool = True
+    residual: bool = True
+    adaptive: bool = True
+
+    @property
+    def grids(self) -> list[int]:
+        """The sides of the grids, the finest first."""
+        return [self.size // self.patch // 2**depth for depth in range(len(self.widths))]
+
+    def __post_init__(self):
+        if self.grids[-1] < 1 or self.grids[-1] * self.patch * 2 ** (len(self.widths) - 1) != self.size:
+            raise ValueError(
+                f"images of {self.size} px cannot be cut into patches of {self.patch} px and halved "
+                f"{len(self.widths) - 1} times"
+            )
+        if self.embedding % 2:
+            raise ValueError(f"embedding is {self.embedding}: sines and cosines make it even")
+        if self.widths[-1] % self.heads:
+            raise ValueError(f"{self.heads} heads cannot share {self.widths[-1]} channels evenly")
+
+
+def time_embedding(t: Tensor, size: int, longest: float = 10_000.0) -> Tensor:
+    """Sines and cosines of t at frequencies falling geometrically from 1 to 1 / ``longest`` [@vaswani2017attention].
+
+    (B,) -> (B, size) in float32: the cosines first, the highest frequency first. Neighbouring t differ in the first
+    numbers, distant ones in the last, so that a linear layer can read t at any resolution.
+    """
+    half = size // 2
+    frequencies = torch.exp(-math.log(longest) * torch.arange(half, device=t.device) / half)
+    angles = t.float()[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=1)
+
+
+class Block(nn.Module):
+    """x + conv(act(norm(conv(act(norm(x)))))), told the time between its convolutions; it starts as the identity."""
+
+    def __init__(self, inputs: int, width: int, config: DenoiserConfig):
+        super().__init__()
+        self.adaptive, self.residual = config.adaptive, config.residual
+        self.norm = nn.GroupNorm(8, inputs)
+        self.first = nn.Conv2d(inputs, width, 3, padding=1)
+        self.tell = nn.Linear(config.embedding, 2 * width if self.adaptive else width) if config.time else None
+        self.middle = nn.GroupNorm(8, width)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        self.across = nn.Conv2d(inputs, width, 1) if self.residual and inputs != width else nn.Identity()
+        if self.residual:  # without, a block of zeros would let nothing through
+            nn.init.zeros_(self.second.weight)
+            nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
+        h = self.first(F.silu(self.norm(x)))
+        if time is None:
+            h = self.middle(h)
+        elif self.adaptive:
+            scale, shift = self.tell(time)[:, :, None, None].chunk(2, dim=1)
+            h = self.middle(h) * (1 + scale) + shift
+        else:
+            h = self.middle(h + self.tell(time)[:, :, None, None])
+        h = self.second(F.silu(h))
+        return self.across(x) + h if self.residual else h
+
+
+class Attention(nn.Module):
+    """x + self-attention over all places of a grid [@vaswani2017attention]; it starts as the identity."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.GroupNorm(8, width)
+        self.read = nn.Linear(width, 3 * width)
+        self.write = nn.Linear(width, width)
+        nn.init.zeros_(self.write.weight)
+        nn.init.zeros_(self.write.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        places = self.norm(x).flatten(2).transpose(1, 2)  # (B, places, width)
+        q, k, v = self.read(places).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        seen = F.scaled_dot_product_attention(q, k, v)  # (B, heads, places, width / heads)
+        out = self.write(seen.transpose(1, 2).flatten(2))
+        return x + out.transpose(1, 2).unflatten(2, x.shape[2:])
+
+
+class MixtureDenoiser(nn.Module):
+    """E[x | x_t] where x_t = √ᾱ_t x + √(1 - ᾱ_t) ε, if images were drawn from a mixture of Gaussians that share one
+    covariance. Nothing in it is trained by gradients.
+
+    Given its component k, an image is seen through a Wiener filter: along a principal direction of variance λ its mean
+    is m_k + √ᾱ λ / (ᾱ λ + 1 - ᾱ) (x_t - √ᾱ m_k). The probabilities of the components given x_t, by Bayes' rule, weigh
+    the filters. With one component it is the best linear denoiser, which at high noise every good one is close to
+    [@wang2024gaussian].
+
+    Args:
+        images: (N, C, H, W).
+        groups: (N,) int64, the component of each, from 0; every one has members.
+        directions: how many principal directions of the covariance are kept; the others share what variance is left.
+        alphas_bar: ᾱ, (T,), float64.
+
+    Raises:
+        ValueError: a component without members.
+    """
+
+    def __init__(self, images: Tensor, groups: Tensor, directions: int, alphas_bar: Tensor):
+        super().__init__()
+        flat, counts = images.flatten(1), torch.bincount(groups)
+        if not counts.all():
+            raise ValueError(f"component {int((counts == 0).nonzero()[0])} has no members: number them from 0")
+        means = flat.new_zeros(len(counts), flat.shape[1]).index_add_(0, groups, flat) / counts[:, None]
+        within = flat - means[groups]
+        pca = PCA(within.view_as(images), directions)
+        left = within.square().mean(0).sum() - pca.variances.sum()
+        self.register_buffer("mean", flat.mean(0))
+        self.register_buffer("means", means)
+        self.register_buffer("directions", pca.components)
+        self.register_buffer("variances", pca.variances)
+        self.register_buffer("rest", (left / max(1, flat.shape[1] - directions)).clamp(min=0))
+        self.register_buffer("log_shares", (counts / len(flat)).to(flat).log())
+        self.register_buffer("alphas_bar", alphas_bar.to(flat))
+
+    def variance(self, t: Tensor) -> Tensor:
+        """What is unknown of each number of an image at t though its component is known, (B,): the mean over all
+        directions of λ (1 - ᾱ) / (ᾱ λ + 1 - ᾱ)."""
+        bar = self._bar(t)
+        along, rest = (v * (1 - bar) / (bar * v + 1 - bar) for v in (self.variances, self.rest))
+        pixels, directions = self.directions.shape
+        return (along.sum(1) + (pixels - directions) * rest[:, 0]) / pixels
+
+    def components(self, x: Tensor, t: Tensor) -> Tensor:
+        """p(k | x_t), (B, K), of x_t (B, C, H, W) and indices t (B,)."""
+        bar, flat = self._bar(t), x.flatten(1)
+        off = (flat @ self.directions)[:, None] - bar.sqrt()[:, None] * (self.means @ self.directions)  # (B, K, J)
+        whole = bar * self.means.square().sum(1) - 2 * bar.sqrt() * (flat @ self.means.T)
+        whole = whole + flat.square().sum(1, keepdim=True)  # ‖x_t - √ᾱ m_k‖²
+        along, rest = (bar * v + 1 - bar for v in (self.variances, self.rest))
+        squared = (off.square() / along[:, None]).sum(2) + (whole - off.square().sum(2)) / rest
+        return (self.log_shares - squared / 2).softmax(1)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        """x_t (B, C, H, W) and indices t (B,), between which ᾱ is interpolated, to images (B, C, H, W)."""
+        with torch.autocast(x.device.type, enabled=False):  # at low noise what is left is less than 16 bits can say
+            x, bar = x.to(self.mean), self._bar(t)
+            mean = self.components(x, t) @ self.means
+            off = x.flatten(1) - bar.sqrt() * mean
+            along, rest = (bar.sqrt() * v / (bar * v + 1 - bar) for v in (self.variances, self.rest))
+            found = mean + rest * off + ((along - rest) * (off @ self.directions)) @ self.directions.T
+        return found.view_as(x)
+
+    def _bar(self, t: Tensor) -> Tensor:
+        """ᾱ at t, (B, 1)."""
+        before, part = t.long(), t - t.long()
+        after = (before + 1).clamp(max=len(self.alphas_bar) - 1)
+        return torch.lerp(self.alphas_bar[before], self.alphas_bar[after], part.to(self.alphas_bar))[:, None]
+
+
+class Denoiser(nn.Module):
+    """Images (B, C, H, W) and their times (B,), in steps of a schedule, to (B, C, H, W), unbounded: the noise, the
+    image or the velocity, whatever it is trained to tell. Untrained it says 0.
+
+    Deviations from DDPM: patches first, for speed; attention on the coarsest grid alone; the places of the finest grid
+    are told apart by a learned map. Times need not be whole numbers.
+
+    Args:
+        start: what to begin with. The network then sees what it says of x_t, its mean taken off, and says what to add
+            to that, in units of what it leaves unknown. Untrained it says the same.
+    """
+
+    def __init__(self, config: DenoiserConfig, start: MixtureDenoiser | None = None):
+        super().__init__()
+        self.config, self.start = config, start
+        first, *_, last = config.widths
+        pixels = config.channels * config.patch**2
+        if config.time:
+            hidden = config.embedding
+            self.clock = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
+        self.read = nn.Conv2d(pixels, first, 3, padding=1)
+        self.place = nn.Parameter(torch.zeros(first, config.grids[0], config.grids[0]))
+        self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
+        for fine, coarse in pairwise(config.widths):
+            self.down.append(_blocks(fine, fine, config))
+            self.shrink.append(nn.Conv2d(fine, coarse, 2, stride=2))
+            self.grow.append(nn.Conv2d(coarse, 4 * fine, 1))
+            self.up.append(_blocks(2 * fine, fine, config))
+        self.before, self.after = _blocks(last, last, config), _blocks(last, last, config)
+        self.attention = nn.ModuleList(Attention(last, config.heads) for _ in range(2 * config.attention))
+        self.norm = nn.GroupNorm(8, first)
+        self.write = nn.Conv2d(first, pixels, 3, padding=1)
+        nn.init.zeros_(self.write.weight)
+        nn.init.zeros_(self.write.bias)
+
+    def forward(self, x: Tensor, t: Tensor) -> Tensor:
+        config = self.config
+        if x.shape[1:] != (config.channels, config.size, config.size) or t.shape != x.shape[:1]:
+            raise ValueError(
+                f"images are (B, {config.channels}, {config.size}, {config.size}) and times (B,), "
+                f"got {tuple(x.shape)} and {tuple(t.shape)}"
+            )
+        time = self.clock(time_embedding(t, config.embedding)) if config.time else None
+        guess = None if self.start is None else self.start(x, t)
+        seen = x if guess is None else guess - self.start.mean.view_as(x[0])
+        h, fine = self.read(F.pixel_unshuffle(seen, config.patch)) + self.place, []
+        for blocks, shrink in zip(self.down, self.shrink, strict=True):
+            for block in blocks:
+                h = block(h, time)
+            fine.append(h)
+            h = shrink(h)
+        for number, blocks in enumerate((self.before, self.after)):
+            for block in blocks:
+                h = block(h, time)
+            if config.attention:
+                h = self.attention[number](h)
+        for blocks, grow in zip(reversed(self.up), reversed(self.grow), strict=True):
+            h = torch.cat([F.pixel_shuffle(grow(h), 2), fine.pop()], dim=1)
+            for block in blocks:
+                h = block(h, time)
+        answer = F.pixel_shuffle(self.write(F.silu(self.norm(h))), config.patch)
+        if guess is None:
+            return answer
+        return guess + self.start.variance(t).sqrt().view(-1, 1, 1, 1) * answer
+
+
+def _blocks(inputs: int, width: int, config: DenoiserConfig) -> nn.ModuleList:
+    """The residual blocks of one grid, the first of which takes ``inputs`` channels."""
+    return nn.ModuleList(Block(width if later else inputs, width, config) for later in range(config.blocks))
