@@ -1,6 +1,6 @@
 """The network of denoising diffusion: a U-Net that is told how much noise there is [@ho2020ddpm; @dhariwal2021guided].
 
-Each of its parts can be switched off, to see what it was for.
+Each of its parts can be switched off, to see what it was for. Beside it, a denoiser that needs no network.
 """
 
 import math
@@ -75,7 +75,7 @@ def time_embedding(t: Tensor, size: int, longest: float = 10_000.0) -> Tensor:
 
 
 class Block(nn.Module):
-    """x + conv(act(norm(conv(act(norm(x)))))), told the time between its convolutions; it starts as the identity."""
+    """x + conv(act(norm(conv(act(norm(x)))))), told the time between its convolutions."""
 
     def __init__(self, inputs: int, width: int, config: DenoiserConfig):
         super().__init__()
@@ -86,9 +86,6 @@ class Block(nn.Module):
         self.middle = nn.GroupNorm(8, width)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         self.across = nn.Conv2d(inputs, width, 1) if self.residual and inputs != width else nn.Identity()
-        if self.residual:  # without, a block of zeros would let nothing through
-            nn.init.zeros_(self.second.weight)
-            nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Tensor, time: Tensor | None) -> Tensor:
         h = self.first(F.silu(self.norm(x)))
@@ -104,7 +101,7 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """x + self-attention over all places of a grid [@vaswani2017attention]; it starts as the identity."""
+    """x + self-attention over all places of a grid [@vaswani2017attention]."""
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -112,8 +109,6 @@ class Attention(nn.Module):
         self.norm = nn.GroupNorm(8, width)
         self.read = nn.Linear(width, 3 * width)
         self.write = nn.Linear(width, width)
-        nn.init.zeros_(self.write.weight)
-        nn.init.zeros_(self.write.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         places = self.norm(x).flatten(2).transpose(1, 2)  # (B, places, width)
@@ -151,7 +146,6 @@ class MixtureDenoiser(nn.Module):
         within = flat - means[groups]
         pca = PCA(within.view_as(images), directions)
         left = within.square().mean(0).sum() - pca.variances.sum()
-        self.register_buffer("mean", flat.mean(0))
         self.register_buffer("means", means)
         self.register_buffer("directions", pca.components)
         self.register_buffer("variances", pca.variances)
@@ -180,7 +174,7 @@ class MixtureDenoiser(nn.Module):
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """x_t (B, C, H, W) and indices t (B,), between which ᾱ is interpolated, to images (B, C, H, W)."""
         with torch.autocast(x.device.type, enabled=False):  # at low noise what is left is less than 16 bits can say
-            x, bar = x.to(self.mean), self._bar(t)
+            x, bar = x.to(self.means), self._bar(t)
             mean = self.components(x, t) @ self.means
             off = x.flatten(1) - bar.sqrt() * mean
             along, rest = (bar.sqrt() * v / (bar * v + 1 - bar) for v in (self.variances, self.rest))
@@ -199,16 +193,13 @@ class Denoiser(nn.Module):
     image or the velocity, whatever it is trained to tell. Untrained it says 0.
 
     Deviations from DDPM: patches first, for speed; attention on the coarsest grid alone; the places of the finest grid
-    are told apart by a learned map. Times need not be whole numbers.
-
-    Args:
-        start: what to begin with. The network then sees what it says of x_t, its mean taken off, and says what to add
-            to that, in units of what it leaves unknown. Untrained it says the same.
+    are told apart by a learned map; no block starts as the identity, only the last layer starts at zero. Times
+    need not be whole numbers.
     """
 
-    def __init__(self, config: DenoiserConfig, start: MixtureDenoiser | None = None):
+    def __init__(self, config: DenoiserConfig):
         super().__init__()
-        self.config, self.start = config, start
+        self.config = config
         first, *_, last = config.widths
         pixels = config.channels * config.patch**2
         if config.time:
@@ -237,9 +228,7 @@ class Denoiser(nn.Module):
                 f"got {tuple(x.shape)} and {tuple(t.shape)}"
             )
         time = self.clock(time_embedding(t, config.embedding)) if config.time else None
-        guess = None if self.start is None else self.start(x, t)
-        seen = x if guess is None else guess - self.start.mean.view_as(x[0])
-        h, fine = self.read(F.pixel_unshuffle(seen, config.patch)) + self.place, []
+        h, fine = self.read(F.pixel_unshuffle(x, config.patch)) + self.place, []
         for blocks, shrink in zip(self.down, self.shrink, strict=True):
             for block in blocks:
                 h = block(h, time)
@@ -254,10 +243,7 @@ class Denoiser(nn.Module):
             h = torch.cat([F.pixel_shuffle(grow(h), 2), fine.pop()], dim=1)
             for block in blocks:
                 h = block(h, time)
-        answer = F.pixel_shuffle(self.write(F.silu(self.norm(h))), config.patch)
-        if guess is None:
-            return answer
-        return guess + self.start.variance(t).sqrt().view(-1, 1, 1, 1) * answer
+        return F.pixel_shuffle(self.write(F.silu(self.norm(h))), config.patch)
 
 
 def _blocks(inputs: int, width: int, config: DenoiserConfig) -> nn.ModuleList:
