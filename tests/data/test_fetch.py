@@ -157,7 +157,7 @@ def test_an_unknown_checksum_is_recorded_and_held_against_later_copies(server, t
 def zipped(content):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("in/a.txt", content)
+        archive.writestr(zipfile.ZipInfo("in/a.txt"), content)  # of no particular time: the same bytes whenever asked
     return buffer.getvalue()
 
 
