@@ -7,6 +7,9 @@ is wrong. Its docstring is the question in one line.
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import Tensor
+
 
 class Hint(Exception):
     """What is wrong with an answer, and where to look."""
@@ -32,3 +35,8 @@ def check(exercise: Callable[[Any], None], answer: Any) -> bool:
         return False
     print(f"✓ {title}: right.")
     return True
+
+
+def numbers(seed: int, *shape: int) -> Tensor:
+    """Normal numbers in float64 to try an answer on: the same for the same seed."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -6,17 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from fakebook.exercises import Hint
-
-
-def _numbers(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from fakebook.exercises import Hint, numbers
 
 
 def one_pass_factor(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """A function of logits a of real and b of generated pictures, (B,): the factor that turns the gradient of the
     relativistic discriminator's loss at b into the generator's, (B,)."""
-    a, b = 3 * _numbers(0, 6), (3 * _numbers(1, 6)).requires_grad_()
+    a, b = 3 * numbers(0, 6), (3 * numbers(1, 6)).requires_grad_()
     (for_d,) = torch.autograd.grad(softplus(b - a).sum(), b)
     (for_g,) = torch.autograd.grad(softplus(a - b).sum(), b)
     right = for_g / for_d
@@ -45,7 +41,7 @@ def sees_others(answer: Callable[[nn.Module, Tensor], bool]) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         alone, crowd, group = judge(nn.LeakyReLU(0.2)), judge(nn.BatchNorm2d(4)), judge(nn.GroupNorm(2, 4))
-    images = _numbers(2, 5, 3, 8, 8).float()
+    images = numbers(2, 5, 3, 8, 8).float()
     if not answer(crowd, images):
         raise Hint("batch normalisation in train mode takes mean and variance over the batch: change one picture")
     if answer(alone, images):

@@ -5,16 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from fakebook.exercises import Hint
-
-
-def _numbers(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from fakebook.exercises import Hint, numbers
 
 
 def one_jump(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """A function of x (N, 2), noise (N, 2) and ᾱ (N, 1): the noisy x_t."""
-    x, noise = _numbers(0, 5, 2), _numbers(1, 5, 2)
+    x, noise = numbers(0, 5, 2), numbers(1, 5, 2)
     bar = torch.tensor([0.99, 0.8, 0.5, 0.2, 0.05], dtype=torch.float64)[:, None]
     right = bar.sqrt() * x + (1 - bar).sqrt() * noise
     found = answer(x, noise, bar)
@@ -42,7 +38,7 @@ def one_jump(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
 
 def step_nats(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """A function of the distance of two means (N, D) and a variance: KL of the Gaussians N(·, variance I), (N,)."""
-    distance, variance = _numbers(2, 4, 3), torch.tensor(0.3, dtype=torch.float64)
+    distance, variance = numbers(2, 4, 3), torch.tensor(0.3, dtype=torch.float64)
     squares = distance.square().sum(1)
     right = squares / (2 * variance)
     found = answer(distance, variance)
@@ -69,7 +65,7 @@ def step_nats(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
 
 def tweedie(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
     """A function of x_t (N, 1), the score of its density there, a and s (N, 1): the mean of all x behind x_t."""
-    x_t, a = 2 * _numbers(3, 6, 1), torch.tensor([0.99, 0.9, 0.7, 0.5, 0.3, 0.1], dtype=torch.float64)[:, None]
+    x_t, a = 2 * numbers(3, 6, 1), torch.tensor([0.99, 0.9, 0.7, 0.5, 0.3, 0.1], dtype=torch.float64)[:, None]
     s = (1 - a.square()).sqrt()
     mean, variance = 0.7, 0.09
     score = (a * mean - x_t) / (a.square() * variance + s.square())
@@ -94,7 +90,7 @@ def tweedie(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]) -> None:
 
 def picture(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """A function of x_t (N, 2), the velocity ε - x (N, 2) and t (N, 1) on the straight path: x."""
-    x, noise = _numbers(4, 5, 2), _numbers(5, 5, 2)
+    x, noise = numbers(4, 5, 2), numbers(5, 5, 2)
     t = torch.tensor([0.05, 0.3, 0.5, 0.7, 1.0], dtype=torch.float64)[:, None]
     x_t, velocity = (1 - t) * x + t * noise, noise - x
     found = answer(x_t, velocity, t)

@@ -6,16 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from fakebook.exercises import Hint
-
-
-def _numbers(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from fakebook.exercises import Hint, numbers
 
 
 def optimal_discriminator(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """A function of log p(x) and log q(x), (N,) each: the best discriminator's probability that x is real, (N,)."""
-    log_p, log_q = 2 * _numbers(0, 6), 2 * _numbers(1, 6)
+    log_p, log_q = 2 * numbers(0, 6), 2 * numbers(1, 6)
     right = (log_p - log_q).sigmoid()
     found = answer(log_p, log_q)
     if found.shape != right.shape:
@@ -38,7 +34,7 @@ def optimal_discriminator(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
 
 def minimax_loss(answer: Callable[[Tensor], Tensor]) -> None:
     """A function of the logits of generated samples: log(1 - D) of each, which the generator of the game minimises."""
-    logits = 3 * _numbers(0, 8)
+    logits = 3 * numbers(0, 8)
     right = -softplus(logits)
     found = answer(logits)
     if found.shape == () and torch.allclose(found, right.mean()):
@@ -62,7 +58,7 @@ def gradient_penalty(answer: Callable[[Callable, Tensor, Tensor, Tensor], Tensor
 
     x̂ = share · real + (1 - share) · fake; they are (N, 2), ``share`` is (N, 1), the critic takes (N, 2) to (N,).
     """
-    real, fake = _numbers(0, 5, 2), _numbers(1, 5, 2) + 4
+    real, fake = numbers(0, 5, 2), numbers(1, 5, 2) + 4
     share = torch.linspace(0.1, 0.9, 5, dtype=torch.float64)[:, None]
     scale = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
 

@@ -8,11 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fakebook.exercises import Hint
-
-
-def _numbers(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from fakebook.exercises import Hint, numbers
 
 
 def posterior_psnr(answer: float) -> None:
@@ -34,7 +30,7 @@ def posterior_psnr(answer: float) -> None:
 def one_convolution(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """A function of x (B, in, H, W), weights (out, in, k, k) and styles (B, in): the modulated and demodulated
     convolution of the whole batch, with one call of a convolution."""
-    x, weight, style = _numbers(0, 3, 2, 5, 5), _numbers(1, 4, 2, 3, 3), 1.5 + _numbers(2, 3, 2)
+    x, weight, style = numbers(0, 3, 2, 5, 5), numbers(1, 4, 2, 3, 3), 1.5 + numbers(2, 3, 2)
     calls = []
 
     def counted(*arguments, **options):
@@ -72,7 +68,7 @@ def one_convolution(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
 
 def truncated(answer: Callable[[Tensor, Tensor, float], Tensor]) -> None:
     """A function of styles w (B, D), the mean style (D,) and ψ: the truncated styles."""
-    w, mean = _numbers(0, 5, 6), _numbers(1, 6)
+    w, mean = numbers(0, 5, 6), numbers(1, 6)
     found = answer(w, mean, 0.7)
     if not isinstance(found, Tensor) or found.shape != w.shape:
         raise Hint("one style for each of w: (B, D)")

@@ -6,16 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from fakebook.exercises import Hint
-
-
-def _numbers(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from fakebook.exercises import Hint, numbers
 
 
 def attention(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """A function of queries, keys and values (B, heads, places, d): what each place has seen, of the same shape."""
-    q, k, v = (_numbers(seed, 2, 3, 5, 4) for seed in range(3))
+    q, k, v = (numbers(seed, 2, 3, 5, 4) for seed in range(3))
     found = answer(q, k, v)
     if not isinstance(found, Tensor) or found.shape != v.shape:
         raise Hint("one vector a place and head wanted, (B, heads, places, d), as the values are")
@@ -52,7 +48,7 @@ def straight_time(answer: Callable[[Tensor], Tensor]) -> None:
 
 def ddim_from_picture(answer: Callable[[Tensor, Tensor, float, float], Tensor]) -> None:
     """A function of x_t, the predicted picture (B, C, H, W), ᾱ_t and ᾱ_{t-1}: x_{t-1} by DDIM with η = 0."""
-    x_t, picture, bar, before = _numbers(3, 2, 3, 4, 4), _numbers(4, 2, 3, 4, 4), 0.3, 0.45
+    x_t, picture, bar, before = numbers(3, 2, 3, 4, 4), numbers(4, 2, 3, 4, 4), 0.3, 0.45
     found = answer(x_t, picture, bar, before)
     if not isinstance(found, Tensor) or found.shape != x_t.shape:
         raise Hint("pictures wanted, (B, C, H, W)")

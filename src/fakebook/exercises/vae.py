@@ -7,16 +7,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from fakebook.exercises import Hint
-
-
-def _numbers(seed: int, *shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from fakebook.exercises import Hint, numbers
 
 
 def closed_form_kl(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
     """A function of mean and log variance: the KL of the code of each image from the standard normal, (B,)."""
-    mean, log_variance = _numbers(0, 4, 3), _numbers(1, 4, 3)
+    mean, log_variance = numbers(0, 4, 3), numbers(1, 4, 3)
     right = kl_divergence(Normal(mean, (log_variance / 2).exp()), Normal(0.0, 1.0)).sum(1)
     found = answer(mean, log_variance)
     if found.shape == (4, 3):
@@ -39,8 +35,8 @@ def closed_form_kl(answer: Callable[[Tensor, Tensor], Tensor]) -> None:
 
 def reparametrise(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
     """A function of mean, log variance and standard normal noise: a draw through which gradients flow."""
-    mean, log_variance = _numbers(0, 4, 3).requires_grad_(), _numbers(1, 4, 3).requires_grad_()
-    noise = _numbers(2, 4, 3)
+    mean, log_variance = numbers(0, 4, 3).requires_grad_(), numbers(1, 4, 3).requires_grad_()
+    noise = numbers(2, 4, 3)
     z = answer(mean, log_variance, noise)
     right = mean + (log_variance / 2).exp() * noise
     if torch.allclose(z, mean + log_variance.exp() * noise):
@@ -55,7 +51,7 @@ def reparametrise(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
 
 def importance_bound(answer: Callable[[Tensor], Tensor]) -> None:
     """A function of log weights (K, B): the importance-weighted bound of each image, (B,)."""
-    weights = 3 * _numbers(0, 6, 4)
+    weights = 3 * numbers(0, 6, 4)
     right = weights.exp().mean(0).log()
     found = answer(weights)
     if found.shape != (4,):
