@@ -8,7 +8,7 @@ from diffusers.models.embeddings import get_timestep_embedding
 from torch import nn
 from torch.nn import functional as F
 
-from fakebook.models.unet import Attention, Block, Denoiser, DenoiserConfig, MixtureDenoiser, time_embedding
+from fakebook.models.unet import Attention, Block, Denoiser, DenoiserConfig, time_embedding
 
 SMALL = {"size": 16, "patch": 2, "widths": (8, 16), "blocks": 2, "embedding": 16, "heads": 2}
 
@@ -122,42 +122,3 @@ def test_images_and_times_of_other_shapes_are_refused():
     for x, t in ((torch.zeros(2, 3, 16, 8), torch.zeros(2)), (torch.zeros(2, 3, 16, 16), torch.zeros(1))):
         with pytest.raises(ValueError, match="got"):
             network(x, t)
-
-
-def some_images(count=60, size=2):
-    return torch.randn(count, 3, size, size, generator=rng(), dtype=torch.float64) + 0.5
-
-
-BARS = torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64)
-
-
-@pytest.mark.parametrize("components", [1, 3])
-@pytest.mark.parametrize("directions", [12, 11])  # of 12: a single one that is left has just the variance that is left
-def test_the_mixture_denoiser_is_tweedies_formula(components, directions):
-    """E[x | x_t] = (x_t + s² ∇ log p(x_t)) / a, by the density of torch.distributions and autograd."""
-    images, groups = some_images(), torch.arange(60) % components
-    images[groups == 1] += 1.5
-    denoiser = MixtureDenoiser(images, groups, directions, BARS)
-    means = torch.stack([images[groups == k].flatten(1).mean(0) for k in range(components)])
-    covariance = torch.cov((images.flatten(1) - means[groups]).T, correction=0)
-    x_t = 2 * torch.randn(3, 3, 2, 2, generator=rng(1), dtype=torch.float64)
-    found, left = denoiser(x_t, torch.arange(3)), denoiser.variance(torch.arange(3))
-    shares = torch.distributions.Categorical(torch.bincount(groups).double())
-    for row, bar in enumerate(BARS):
-        noisy = bar * covariance + (1 - bar) * torch.eye(12, dtype=torch.float64)
-        each = torch.distributions.MultivariateNormal(bar.sqrt() * means, noisy)
-        y = x_t[row].flatten().requires_grad_()
-        density = torch.distributions.MixtureSameFamily(shares, each).log_prob(y)
-        (score,) = torch.autograd.grad(density, y)
-        torch.testing.assert_close(found[row].flatten(), ((y + (1 - bar) * score) / bar.sqrt()).detach())
-        unknown = covariance - bar * covariance @ torch.linalg.inv(noisy) @ covariance  # conditional, of a Gaussian
-        torch.testing.assert_close(left[row], unknown.trace() / 12)
-
-
-def test_the_mixture_denoiser_between_two_indices_and_without_members():
-    x, groups = torch.randn(1, 3, 2, 2, generator=rng(1)).double(), torch.arange(60) % 2
-    between = MixtureDenoiser(some_images(), groups, 4, torch.tensor([0.7]))
-    at_half = MixtureDenoiser(some_images(), groups, 4, BARS)(x, torch.tensor([0.5]))
-    torch.testing.assert_close(at_half, between(x, torch.tensor([0])))
-    with pytest.raises(ValueError, match="component 1 has no members"):
-        MixtureDenoiser(some_images(), 2 * groups, 4, BARS)

@@ -94,6 +94,20 @@ def test_the_loss_is_the_error_in_what_is_scored(says, scored):
     assert torch.equal(losses.target("noise", x, noise, a, s), noise)
 
 
+def test_a_weight_multiplies_the_errors_of_its_time():
+    schedule, x, seen = linear(50), normal(6, 2), []
+
+    def network(x_t, t):
+        seen.append(t)
+        return torch.zeros_like(x_t)
+
+    plain, terms = losses.denoising_loss(network, x, rng(), schedule=schedule)
+    found, same = losses.denoising_loss(network, x, rng(), schedule=schedule, weight=lambda t: 3.0 + t)
+    assert torch.equal(seen[0], seen[1]) and torch.equal(terms["noise_mse"], same["noise_mse"])
+    for row in range(6):
+        torch.testing.assert_close(found[row], plain[row] * (3 + seen[0][row].item()))
+
+
 def test_the_smallest_simple_loss_is_that_of_the_gaussian():
     """The variance of ε given x_t, averaged over times: ᾱ σ² / (ᾱ σ² + 1 - ᾱ)."""
     schedule, answer = linear(20), best("noise")

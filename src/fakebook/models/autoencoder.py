@@ -149,14 +149,23 @@ class ConvConfig:
     @property
     def grid(self) -> int:
         """Side of the coarsest grid."""
-        return self.size // (self.patch * 2 ** (len(self.widths) - 1))
+        return coarsest_grid(self.size, self.patch, self.widths)
 
     def __post_init__(self):
-        if self.grid < 1 or self.grid * self.patch * 2 ** (len(self.widths) - 1) != self.size:
-            raise ValueError(
-                f"images of {self.size} px cannot be cut into patches of {self.patch} px and halved "
-                f"{len(self.widths) - 1} times"
-            )
+        coarsest_grid(self.size, self.patch, self.widths)
+
+
+def coarsest_grid(size: int, patch: int, widths: Sequence[int]) -> int:
+    """Side of the coarsest grid of a network on patches, which has one for each of ``widths``, of half the side each.
+
+    Raises:
+        ValueError: images of ``size`` do not come out even.
+    """
+    halvings = len(widths) - 1
+    grid = size // (patch * 2**halvings)
+    if grid < 1 or grid * patch * 2**halvings != size:
+        raise ValueError(f"images of {size} px cannot be cut into patches of {patch} px and halved {halvings} times")
+    return grid
 
 
 class Residual(nn.Module):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fakebook.models.autoencoder import Residual
+from fakebook.models.autoencoder import Residual, coarsest_grid
 
 NARROW = -2.0  # what σ is the softplus of, before training
 
@@ -39,11 +39,7 @@ class PluralisticConfig:
     latent: int = 64
 
     def __post_init__(self) -> None:
-        if self.grid < 1 or self.grid * self.patch * 2 ** (len(self.widths) - 1) != self.size:
-            raise ValueError(
-                f"pictures of {self.size} px cannot be cut into patches of {self.patch} px and halved "
-                f"{len(self.widths) - 1} times"
-            )
+        coarsest_grid(self.size, self.patch, self.widths)
         if len(self.widths) < 2 or any(width % 8 for width in self.widths):
             raise ValueError(f"widths must be at least two multiples of 8, got {self.widths}")
         if self.latent < 1:
@@ -52,7 +48,7 @@ class PluralisticConfig:
     @property
     def grid(self) -> int:
         """Side of the coarsest grid."""
-        return self.size // (self.patch * 2 ** (len(self.widths) - 1))
+        return coarsest_grid(self.size, self.patch, self.widths)
 
 
 class Gaussian(NamedTuple):

@@ -56,7 +56,14 @@ def split(says: str, answer: Tensor, x_t: Tensor, a: Tensor, s: Tensor) -> tuple
 
 
 def denoising_loss(
-    network: Network, x: Tensor, rng: torch.Generator, *, schedule: Schedule, says: str = "noise", scored: str = ""
+    network: Network,
+    x: Tensor,
+    rng: torch.Generator,
+    *,
+    schedule: Schedule,
+    says: str = "noise",
+    scored: str = "",
+    weight: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Terms]:
     """The simple loss, ‖answer - right answer‖² at times drawn evenly (Ho et al., equation 14), for a Phase.
 
@@ -66,12 +73,14 @@ def denoising_loss(
         says: what the network answers.
         scored: in what the error is squared; as ``says`` if empty. An error of the answer is one of the picture times a
             factor, and of the noise times another, so this is a choice of weights over time and nothing else.
+        weight: indices (B,) to what the squared errors of each picture are multiplied by, (B,); None: 1.
 
     Returns:
         Squared errors ``(B, …)``, and ``noise_mse``, those of ε that the same answers make, whatever is scored.
     """
     t = torch.randint(len(schedule), (len(x),), generator=rng, device=x.device)
-    return _loss(network, x, rng, schedule.times.to(t.device)[t], *shares(schedule, t, x), says, scored)
+    loss, terms = _loss(network, x, rng, schedule.times.to(t.device)[t], *shares(schedule, t, x), says, scored)
+    return loss if weight is None else loss * _beside(weight(t), loss), terms
 
 
 def flow_loss(

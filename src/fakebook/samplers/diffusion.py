@@ -72,7 +72,7 @@ def ddpm(
     """Ancestral sampling from noise x, one network call a step: yields x after each, the picture last."""
     for t in reversed(range(len(schedule))):
         z = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
-        x = ddpm_step(schedule, x, predict(x, _now(schedule, x, t)), t, z, clip)
+        x = ddpm_step(schedule, x, predict(x, told(schedule, x, t)), t, z, clip)
         yield x
 
 
@@ -90,7 +90,7 @@ def ddim(
         raise ValueError("with eta above 0 noise is drawn: give a generator")
     for t in reversed(range(len(schedule))):
         z = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype) if eta else None
-        x = ddim_step(schedule, x, predict(x, _now(schedule, x, t)), t, z, eta)
+        x = ddim_step(schedule, x, predict(x, told(schedule, x, t)), t, z, eta)
         yield x
 
 
@@ -103,7 +103,7 @@ def dpm_solver(predict: Predict, x: Tensor, schedule: Schedule) -> Iterator[Tens
     log_snr = 0.5 * (schedule.alphas_bar.log() - (1 - schedule.alphas_bar).log())
     last: Tensor | None = None
     for t in reversed(range(len(schedule))):
-        noise = predict(x, _now(schedule, x, t))
+        noise = predict(x, told(schedule, x, t))
         picture = denoised(schedule, x, noise, t)
         if t == 0:
             x = picture
@@ -119,7 +119,8 @@ def dpm_solver(predict: Predict, x: Tensor, schedule: Schedule) -> Iterator[Tens
         yield x
 
 
-def _now(schedule: Schedule, x: Tensor, t: int) -> Tensor:
+def told(schedule: Schedule, x: Tensor, t: int) -> Tensor:
+    """The network's own time at index t, once for each of x: ``(B,)``, on its device."""
     return schedule.times[t].expand(len(x)).to(x.device)
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fakebook.samplers.diffusion import Predict, ddpm_step, noised
+from fakebook.samplers.diffusion import Predict, ddpm_step, noised, told
 from fakebook.samplers.schedules import Schedule
 
 
@@ -79,8 +79,7 @@ def repaint(
             beta = schedule.betas[later].item()
             x = (1 - beta) ** 0.5 * x + beta**0.5 * draw()
         else:
-            times = schedule.times[now].expand(len(x)).to(x.device)
-            painted = ddpm_step(schedule, x, predict(x, times), now, draw(), clip)
+            painted = ddpm_step(schedule, x, predict(x, told(schedule, x, now)), now, draw(), clip)
             index = torch.full((len(x),), later, device=x.device)
             known = noised(schedule, images, index, draw()) if later >= 0 else images
             x = masks * painted + (1 - masks) * known
