@@ -1,7 +1,7 @@
 """The network of denoising diffusion: a U-Net that is told how much noise there is [@ho2020ddpm; @dhariwal2021guided].
 
-Each of its parts can be switched off, to see what it was for. It can be told more than the noise: what the picture is to
-be like in numbers, in words, or place by place.
+Each of its parts can be switched off, to see what it was for. It can be told more than the noise: what the picture is
+to be like in numbers, in words, or place by place.
 """
 
 import math
