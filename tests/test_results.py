@@ -1,8 +1,12 @@
+import io
 import json
+import re
+import zlib
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 from fakebook.errors import UserError
@@ -36,6 +40,52 @@ def test_the_same_figure_is_the_same_file(tmp_path):
     for kind in ("svg", "pdf", "png"):
         first, second = ((folder / f"loss.{kind}").read_bytes() for folder in folders)
         assert first == second
+
+
+def test_nothing_is_cut_off_and_little_is_left_over(results):
+    """The picture is that of matplotlib's own tight box, in each format, whatever stands outside of the axes."""
+    fig, plain = drawing(), drawing()
+    for one in (fig, plain):
+        one.axes[0].set(title="Δ fit", ylabel="loss")
+        one.axes[0].text(1.4, 0.5, "far out", transform=one.axes[0].transAxes)
+    buffer = io.BytesIO()
+    plain.savefig(buffer, format="png", dpi=200, bbox_inches="tight", pad_inches=0.12)
+    results.figure("loss", fig, alt="The loss falls.")
+    width, height = Image.open(buffer).size
+    found = Image.open(results.folder / "loss.png").size
+    assert found == pytest.approx((width, height), abs=4)
+    svg = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', (results.folder / "loss.svg").read_text())
+    pdf = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+)", (results.folder / "loss.pdf").read_bytes())
+    for box in (svg, pdf):
+        assert [float(side) / 72 * 200 for side in box.groups()] == pytest.approx(found, abs=4)
+
+
+def fonts(pdf):
+    """The TrueType fonts that a PDF carries."""
+    streams = re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL)
+    found = [zlib.decompress(stream) for stream in streams if stream.startswith(b"x")]
+    return [TTFont(io.BytesIO(content)) for content in found if content.startswith(b"\0\1\0\0")]
+
+
+def test_print_has_whole_letters_as_text(results):
+    """Fonts are embedded as TrueType (type 42), with the outlines and widths that matplotlib alone would put there."""
+    fig, plain = drawing(), drawing()
+    for one in (fig, plain):
+        one.axes[0].set(title="fi Δμ office", xlabel="AV step")
+    buffer = io.BytesIO()
+    with plt.rc_context({"pdf.fonttype": 42}):
+        plain.savefig(buffer, format="pdf")
+        results.figure("loss", fig, alt="The loss falls.")
+    content = (results.folder / "loss.pdf").read_bytes()
+    assert b"/CIDFontType2" in content and b"/Type3" not in content
+    ours, theirs = fonts(content), fonts(buffer.getvalue())
+    assert len(ours) == len(theirs) >= 1
+    assert sum(len(font.getGlyphOrder()) for font in ours) > 20
+    for one, two in zip(ours, theirs, strict=True):
+        kept = set(one.getGlyphOrder())
+        assert kept <= set(two.getGlyphOrder())
+        for glyph in kept:
+            assert one["glyf"][glyph] == two["glyf"][glyph] and one["hmtx"][glyph] == two["hmtx"][glyph]
 
 
 @pytest.mark.parametrize("alt", ["", "  "])

@@ -7,6 +7,7 @@ a PNG of where it ends and a JSON file; and ``numbers.json``.
 """
 
 import base64
+import contextlib
 import html
 import io
 import json
@@ -14,13 +15,16 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from fontTools import subset
+from fontTools.ttLib import TTFont
 from IPython import get_ipython
 from IPython.display import HTML, Markdown, display
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -33,6 +37,7 @@ from fakebook.files import atomic
 # A larger SVG (thousands of points) is shown as PNG: pages must stay light.
 LARGEST_INLINE_SVG = 300_000
 PNG_DPI = 200
+MARGIN = 0.12  # inches of paper around a figure
 GIF_COLOURS = 128
 
 
@@ -90,14 +95,10 @@ class Results:
             UserError: no alt text, or the name is taken.
         """
         self._claim(name, "figure", alt or "")
-        drawn = {}
-        for kind, options in _FORMATS.items():
-            buffer = io.BytesIO()
-            with plt.rc_context({"svg.hashsalt": name}):
-                fig.savefig(buffer, format=kind, bbox_inches="tight", pad_inches=0.12, **options)
-            drawn[kind] = buffer.getvalue()
+        drawn = _printed(name, fig)
+        for kind, content in drawn.items():
             with atomic(self.folder / f"{name}.{kind}") as path:
-                path.write_bytes(drawn[kind])
+                path.write_bytes(content)
         width = round(fig.get_size_inches()[0] * 100)
         plt.close(fig)
         self._sidecar(name, kind="figure", alt=alt, caption=caption)
@@ -237,6 +238,48 @@ _FORMATS: dict[str, dict[str, Any]] = {
     "pdf": {"metadata": {"CreationDate": None}},
     "png": {"dpi": PNG_DPI, "metadata": {"Software": None}},
 }
+
+
+def _printed(name: str, fig: Figure) -> dict[str, bytes]:
+    """``fig`` in every format, laid out once for all of them: for one figure that costs as much as drawing it."""
+    FigureCanvasAgg(fig)
+    fig.draw_without_rendering()
+    fixed = {"svg.hashsalt": name, "figure.constrained_layout.use": False, "figure.autolayout": False}
+    drawn = {}
+    with plt.rc_context(fixed), _lean_fonts():
+        fig.set_layout_engine(None)  # what was settled stays in its place
+        box = fig.get_tightbbox().padded(MARGIN)
+        for kind, options in _FORMATS.items():
+            buffer = io.BytesIO()
+            fig.savefig(buffer, format=kind, bbox_inches=box, **options)
+            drawn[kind] = buffer.getvalue()
+    return drawn
+
+
+@contextlib.contextmanager
+def _lean_fonts() -> Iterator[None]:
+    """Let matplotlib embed fonts in PDF without reading their rules for ligatures, marks and kerning.
+
+    A PDF places every glyph, so it needs none of them, and reading them is most of what saving a PDF costs.
+    """
+    load = subset.load_font
+    subset.load_font = lambda file, options: load(io.BytesIO(_without_rules(file, options.font_number)), options)
+    try:
+        yield
+    finally:
+        subset.load_font = load
+
+
+@cache
+def _without_rules(file: str, number: int) -> bytes:
+    """A TrueType font (of those in the file, if they are several) without its tables of layout."""
+    with TTFont(file, fontNumber=number, lazy=True) as font:
+        for table in ("GDEF", "GPOS", "GSUB"):
+            if table in font:
+                del font[table]
+        buffer = io.BytesIO()
+        font.save(buffer, reorderTables=False)
+    return buffer.getvalue()
 
 
 def _data_url(kind: str, content: bytes) -> str:
