@@ -7,7 +7,7 @@ from skimage.restoration import inpaint_biharmonic
 
 from fakebook.data import masks as holes
 from fakebook.errors import UserError
-from fakebook.forgers import composite, lama
+from fakebook.forgers import composite, lama, repaint
 from fakebook.forgers.classical import Classical
 from fakebook.forgers.registry import FORGERS, fit
 
@@ -20,6 +20,12 @@ TINY = {
         "batch_size": 2,
         "network": {"widths": [8, 16], "latent": 3},
         "patch_width": 4,
+    },
+    "repaint": {
+        "steps": 3,
+        "batch_size": 2,
+        "network": {"widths": [8, 16], "embedding": 8},
+        "walk": {"steps": 6, "jump": 2, "visits": 2},
     },
 }
 SIZE = 32
@@ -160,3 +166,54 @@ def test_pluralistic_without_a_duel_leaves_the_discriminator_alone(tmp_path, mon
 def test_a_setting_that_pluralistic_does_not_have():
     with pytest.raises(UserError, match="pluralistic has no setting 'sigma': it has batch_size, duel_steps"):
         fit("pluralistic", pictures(), {"sigma": 1})
+
+
+def test_repaint_asks_its_network_as_often_as_it_says(gang, monkeypatch):
+    forger, asked = gang["repaint"], []
+    monkeypatch.setattr(forger.generator, "forward", lambda x, t: asked.append(int(t[0])) or torch.zeros_like(x))
+    images, masks = pictures(seed=1), holes.sample(5, SIZE, (0.1, 0.3), 0)
+    forge(forger, images, masks)
+    assert len(asked) == forger.calls == 10 and asked[0] == 999
+    asked.clear()
+    forger.forge(images, masks, torch.arange(5), steps=25, jump=5, visits=5)
+    assert len(asked) == 105
+    asked.clear()
+    assert torch.equal(forger.forge(images, 0 * masks, torch.arange(5)), images) and not asked
+
+
+def test_repaints_walk_trains_nothing_anew_but_is_in_its_fingerprint(gang, monkeypatch, capsys):
+    first = gang["repaint"]
+    monkeypatch.setattr(repaint, "_train", lambda *args: pytest.fail("trained twice"))
+    walk = {"steps": 4, "jump": 2, "visits": 1}
+    again = fit("repaint", pictures(), TINY["repaint"] | {"walk": walk}, device="cpu", progress=False)
+    assert "loaded" in capsys.readouterr().out and again.calls == 4 and again.fingerprint != first.fingerprint
+    images, masks = pictures(seed=1), holes.sample(5, SIZE, (0.1, 0.3), 0)
+    told = first.forge(images, masks, torch.arange(5), **walk)
+    torch.testing.assert_close(forge(again, images, masks), told, rtol=0, atol=2e-6)
+
+
+def test_repaint_paints_by_its_seeds(gang):
+    images, masks = pictures(seed=1), holes.sample(5, SIZE, (0.1, 0.3), 0)
+    first, again, other = (gang["repaint"].forge(images, masks, torch.arange(5) + start) for start in (0, 0, 100))
+    assert torch.equal(first, again)
+    assert ((first - other).abs().amax(dim=(1, 2, 3)) > 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"walk": {"steps": 2000}}, "cannot sample in 2000 steps with a schedule of 1000"),
+        ({"walk": {"jump": 0}}, "at least 1, got 25, 0 and 5"),
+        ({"walk": {"visit": 3}}, "repaint's walk has no setting 'visit': it has jump, steps, visits"),
+        ({"sigma": 1}, "repaint has no setting 'sigma': it has batch_size, ema, lr"),
+    ],
+)
+def test_settings_that_repaint_cannot_have(changes, said, monkeypatch):
+    monkeypatch.setattr(repaint, "_train", lambda *args: pytest.fail("trained first"))
+    with pytest.raises(UserError, match=said):
+        fit("repaint", pictures(), changes)
+
+
+def test_repaint_needs_something_to_go_by(gang):
+    with pytest.raises(ValueError, match="all hole: there is nothing to go by"):
+        forge(gang["repaint"], pictures(), torch.ones(5, 1, SIZE, SIZE))

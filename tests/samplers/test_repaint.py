@@ -4,8 +4,9 @@ import diffusers
 import pytest
 import torch
 
+from fakebook.samplers.diffusion import noise_like
 from fakebook.samplers.repaint import calls, itinerary, repaint
-from fakebook.samplers.schedules import linear
+from fakebook.samplers.schedules import cosine, linear
 
 
 @pytest.mark.parametrize(("steps", "jump", "visits"), [(250, 10, 10), (50, 5, 5), (25, 5, 5), (20, 3, 2), (5, 1, 1)])
@@ -54,7 +55,7 @@ def test_a_step_down(monkeypatch):
         return ours_draws[-1]
 
     monkeypatch.setattr("fakebook.samplers.repaint.torch.randn", recorded)
-    moves = repaint(lambda x, t: noise, images, masks, schedule, None, 2, 2, clip=None)
+    moves = repaint(lambda x, t: noise, images, masks, schedule, torch.Generator(), 2, 2, clip=None)
     first = next(moves)
     x, z, known = ours_draws
     for drawn, where in ((z, masks), (known, 1 - masks)):  # diffusers takes one draw for both
@@ -85,3 +86,47 @@ def test_masks_without_an_edge(fill, said):
 def test_bad_itineraries():
     with pytest.raises(ValueError, match="at least 1"):
         itinerary(10, 0, 3)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Two correlated pixels with the best denoiser there is, in closed form."""
+    covariance = torch.tensor([[1.0, 0.9], [0.9, 1.0]], dtype=torch.float64)
+    schedule = cosine(1000).respaced(50, "trailing")
+
+    def predict(x, t):
+        bar = cosine(1000).alphas_bar[int(t[0])]
+        noisy = bar * covariance + (1 - bar) * torch.eye(2)
+        return (1 - bar).sqrt() * torch.linalg.solve(noisy, x.flatten(1).T).T.view_as(x)
+
+    return predict, schedule
+
+
+def filled(pair, visits, known=0.8):
+    predict, schedule = pair
+    images, masks = torch.zeros(20_000, 1, 1, 2, dtype=torch.float64), torch.zeros(20_000, 1, 1, 2)
+    images[..., 0], masks[..., 1] = known, 1
+    *_, x = repaint(predict, images, masks.double(), schedule, torch.Generator().manual_seed(0), 5, visits, clip=None)
+    return x[..., 1]
+
+
+def test_resampled_often_the_hole_has_its_conditional_mean(pair):
+    """Of two Gaussian pixels of correlation 0.9, given the first; going straight down it is missed."""
+    wanted = 0.9 * 0.8
+    assert filled(pair, 30).mean().item() == pytest.approx(wanted, abs=0.02)
+    assert abs(filled(pair, 1).mean().item() - wanted) > 0.05
+
+
+def test_a_generator_for_each_picture():
+    images, masks = torch.rand(3, 1, 4, 4), torch.zeros(3, 1, 4, 4)
+    masks[..., 1:3, 1:3] = 1
+
+    def last(rows):
+        draws = [torch.Generator().manual_seed(s) for s in rows]
+        schedule = linear(100).respaced(10)
+        *_, x = repaint(lambda x, t: 0.5 * x, images[rows], masks[rows], schedule, draws, 2, 2)
+        return x
+
+    torch.testing.assert_close(last([0, 1, 2])[[2, 0]], last([2, 0]), rtol=0, atol=0)
+    with pytest.raises(ValueError, match="one generator for each of 3 pictures, got 2"):
+        noise_like(images, [torch.Generator()] * 2)

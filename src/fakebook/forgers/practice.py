@@ -21,9 +21,11 @@ Losses = tuple[Tensor, dict[str, Tensor]]
 
 
 class Trained(nn.Module):
-    """What is kept of an adversarial training: the generator that forges and the discriminator that taught it."""
+    """What is kept of a training: the generator that forges and, if it was adversarial, the discriminator that taught
+    it.
+    """
 
-    def __init__(self, generator: nn.Module, discriminator: nn.Module):
+    def __init__(self, generator: nn.Module, discriminator: nn.Module | None = None):
         super().__init__()
         self.generator, self.discriminator = generator, discriminator
 
@@ -33,7 +35,7 @@ class TrainedForger:
 
     Attributes:
         generator: the averaged network, in evaluation mode and in float32: it forges.
-        discriminator: what it was trained against.
+        discriminator: what it was trained against; None if nobody judged.
         losses: of the training, one row a step.
         seconds: that the training took.
     """
@@ -66,9 +68,12 @@ class Lesson:
     progress: bool
     checkpoint: Path
 
-    def fit(self, trained: Trained, phases: list[Phase], holes: Tensor, title: str, **options) -> training.History:
-        """`fakebook.training.fit` of both sides on the pictures, mirrored at random, with a hole for each; the averaged
-        generator takes the place of the generator. ``options`` are fit's, and go before what stands here.
+    def fit(
+        self, trained: Trained, phases: list[Phase], holes: Tensor | None, title: str, **options
+    ) -> training.History:
+        """`fakebook.training.fit` of all that is trained on the pictures, mirrored at random, with a hole for each if
+        there are ``holes``; the averaged generator takes the place of the generator. ``options`` are fit's, and go
+        before what stands here.
         """
         usual = {
             "steps": self.settings.steps,
@@ -185,13 +190,15 @@ def plain(settings) -> dict:
     }
 
 
-def mirrored(images: Tensor, holes: Tensor) -> Callable[[torch.Generator, int], tuple[Tensor, Tensor]]:
-    """``batches(rng, batch_size)`` for `fakebook.training.fit`: pictures, mirrored or not, and a hole for each."""
+def mirrored(images: Tensor, holes: Tensor | None = None) -> Callable[[torch.Generator, int], Any]:
+    """``batches(rng, batch_size)`` for `fakebook.training.fit`: pictures, mirrored or not; with ``holes``, pictures and
+    a hole for each.
+    """
 
-    def batches(rng: torch.Generator, batch_size: int) -> tuple[Tensor, Tensor]:
+    def batches(rng: torch.Generator, batch_size: int) -> Tensor | tuple[Tensor, Tensor]:
         real = images[torch.randint(len(images), (batch_size,), generator=rng)]
         flip = torch.rand(batch_size, 1, 1, 1, generator=rng) < 0.5
-        drawn = holes[torch.randint(len(holes), (batch_size,), generator=rng)]
-        return torch.where(flip, real.flip(-1), real), drawn
+        real = torch.where(flip, real.flip(-1), real)
+        return real if holes is None else (real, holes[torch.randint(len(holes), (batch_size,), generator=rng)])
 
     return batches

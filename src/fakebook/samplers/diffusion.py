@@ -4,7 +4,7 @@ Samplers take ``predict(x, t)``, the noise ε that a network sees in x ``(B, ...
 For the index convention see `fakebook.samplers.schedules`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from fakebook.samplers.schedules import Schedule
 
 Predict = Callable[[Tensor, Tensor], Tensor]
+Draws = torch.Generator | Sequence[torch.Generator]  # one for all pictures, or one for each
 
 
 def noised(schedule: Schedule, x: Tensor, t: Tensor, noise: Tensor) -> Tensor:
@@ -66,18 +67,16 @@ def ddim_step(
     return mean if z is None or not sigma else mean + sigma * z
 
 
-def ddpm(
-    predict: Predict, x: Tensor, schedule: Schedule, rng: torch.Generator, clip: float | None = None
-) -> Iterator[Tensor]:
+def ddpm(predict: Predict, x: Tensor, schedule: Schedule, rng: Draws, clip: float | None = None) -> Iterator[Tensor]:
     """Ancestral sampling from noise x, one network call a step: yields x after each, the picture last."""
     for t in reversed(range(len(schedule))):
-        z = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype)
+        z = noise_like(x, rng)
         x = ddpm_step(schedule, x, predict(x, told(schedule, x, t)), t, z, clip)
         yield x
 
 
 def ddim(
-    predict: Predict, x: Tensor, schedule: Schedule, rng: torch.Generator | None = None, eta: float = 0.0
+    predict: Predict, x: Tensor, schedule: Schedule, rng: Draws | None = None, eta: float = 0.0
 ) -> Iterator[Tensor]:
     """DDIM from noise x on a (respaced) schedule: yields x after each step, the picture last.
 
@@ -89,7 +88,7 @@ def ddim(
     if eta and rng is None:
         raise ValueError("with eta above 0 noise is drawn: give a generator")
     for t in reversed(range(len(schedule))):
-        z = torch.randn(x.shape, generator=rng, device=x.device, dtype=x.dtype) if eta else None
+        z = noise_like(x, rng) if eta else None
         x = ddim_step(schedule, x, predict(x, told(schedule, x, t)), t, z, eta)
         yield x
 
@@ -122,6 +121,21 @@ def dpm_solver(predict: Predict, x: Tensor, schedule: Schedule) -> Iterator[Tens
 def told(schedule: Schedule, x: Tensor, t: int) -> Tensor:
     """The network's own time at index t, once for each of x: ``(B,)``, on its device."""
     return schedule.times[t].expand(len(x)).to(x.device)
+
+
+def noise_like(x: Tensor, rng: Draws) -> Tensor:
+    """Noise of x's shape ``(B, ...)`` and type, on its device. With a generator for each picture, what a picture gets
+    does not depend on the batch that it comes in.
+
+    Raises:
+        ValueError: not as many generators as pictures.
+    """
+    options = {"device": x.device, "dtype": x.dtype}
+    if isinstance(rng, torch.Generator):
+        return torch.randn(x.shape, generator=rng, **options)
+    if len(rng) != len(x):
+        raise ValueError(f"one generator for each of {len(x)} pictures, got {len(rng)}")
+    return torch.stack([torch.randn(x.shape[1:], generator=each, **options) for each in rng])
 
 
 def _at(values: Tensor, t: Tensor, x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fakebook.samplers.diffusion import Predict, ddpm_step, noised, told
+from fakebook.samplers.diffusion import Draws, Predict, ddpm_step, noise_like, noised, told
 from fakebook.samplers.schedules import Schedule
 
 
@@ -43,7 +43,7 @@ def repaint(
     images: Tensor,
     masks: Tensor,
     schedule: Schedule,
-    rng: torch.Generator,
+    rng: Draws,
     jump: int = 10,
     visits: int = 10,
     clip: float | None = 1.0,
@@ -59,6 +59,7 @@ def repaint(
         images: ``(B, C, H, W)`` in [-1, 1].
         masks: ``(B, 1, H, W)``, 1 = hole.
         schedule: respaced, as a rule.
+        rng: one for all pictures, or one for each.
         clip: as of `fakebook.samplers.diffusion.ddpm_step`.
 
     Raises:
@@ -70,7 +71,7 @@ def repaint(
             raise ValueError(f"mask {number} is {what}")
 
     def draw() -> Tensor:
-        return torch.randn(images.shape, generator=rng, device=images.device, dtype=images.dtype)
+        return noise_like(images, rng)
 
     x = draw()
     path = itinerary(len(schedule), jump, visits)
