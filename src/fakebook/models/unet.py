@@ -236,7 +236,7 @@ class Denoiser(nn.Module):
         """
         config = self.config
         if config.beside:
-            nothing = x.newzeroed(len(x), config.beside, *x.shape[2:])
+            nothing = x.new_zeros(len(x), config.beside, *x.shape[2:])
             x = torch.cat([x, nothing if beside is None else beside], dim=1)
         h, found = self.read(F.pixel_unshuffle(x, config.patch)) + self.place, []
         if added is not None:
