@@ -47,6 +47,7 @@ def test_the_book_has_every_entry_of_its_plan():
         "efficientnet_lite0",
         "resnet18",
         "clip",
+        "stable_diffusion",
     ]
 
 
