@@ -13,7 +13,16 @@ from fakebook.forgers.registry import FORGERS, fit
 
 TINY = {
     "classical": {},
-    "lama": {"steps": 3, "batch_size": 2, "width": 8, "blocks": 1, "patch_width": 4, "frames": 2},
+    "lama": {"steps": 2, "duel_steps": 1, "batch_size": 2, "width": 8, "blocks": 1, "patch_width": 4, "frames": 2},
+    "ldm": {
+        "autoencoder_steps": 3,
+        "autoencoder_batch_size": 2,
+        "autoencoder": {"widths": [8], "blocks": 1},
+        "network": {"widths": [8, 16], "embedding": 8},
+        "steps": 3,
+        "batch_size": 2,
+        "ddim": 4,
+    },
     "pluralistic": {
         "steps": 3,
         "duel_steps": 2,
@@ -108,6 +117,7 @@ def test_lama_is_kept_with_its_losses_and_its_film(gang, monkeypatch, capsys):
     assert again.fingerprint == first.fingerprint and "loaded" in capsys.readouterr().out
     assert list(again.losses.index) == [0, 1, 2]
     assert {"d_loss", "g_loss", "perceptual", "r1"} <= set(again.losses.columns)
+    assert again.losses["d_loss"].isna().tolist() == [True, True, False]
     assert list(again.film) == [1, 3] and again.film[3].shape[1:] == (3, SIZE, SIZE)
     assert not torch.equal(again.film[1], again.film[3])
 
@@ -121,11 +131,14 @@ def test_lama_trains_the_same_from_the_same_seed(gang, tmp_path, monkeypatch):
     assert other.fingerprint != again.fingerprint
 
 
-def test_lama_without_adversary_leaves_the_discriminator_alone(tmp_path, monkeypatch):
+def test_lamas_first_part_is_a_training_by_l1_alone(gang, tmp_path, monkeypatch):
     monkeypatch.setenv("FAKEBOOK_BUILD", str(tmp_path))
-    weights = {"adversarial": 0, "matching": 0, "perceptual": 0, "l1_hole": 10}
-    forger = fit("lama", pictures(), TINY["lama"] | {"weights": weights}, device="cpu", progress=False)
-    assert {"g_loss", "l1_known", "l1_hole"} == set(forger.losses.columns)
+    alone = fit("lama", pictures(), TINY["lama"] | {"duel_steps": 0}, device="cpu", progress=False)
+    assert {"g_loss", "l1_known", "l1_hole"} == set(alone.losses.columns) and len(alone.losses) == 2
+    images, masks = pictures(seed=1), holes.sample(5, SIZE, (0.1, 0.3), 0)
+    first = gang["lama"].forge(images, masks, torch.arange(5), l1_alone=True)
+    torch.testing.assert_close(forge(alone, images, masks), first, rtol=0, atol=2e-6)
+    assert (forge(gang["lama"], images, masks) - first).abs().max() > 1e-4
 
 
 def test_a_setting_that_lama_does_not_have():

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from fakebook.errors import UserError
-from fakebook.forgers import Forger, classical, lama, pluralistic, repaint
+from fakebook.forgers import Forger, classical, lama, ldm, pluralistic, repaint
 
 # name -> fit(images, settings, *, seed, device, progress) -> Forger; settings are the forger's entry in the profile.
 FORGERS: dict[str, Callable[..., Forger]] = {
     "classical": classical.fit,
     "lama": lama.fit,
+    "ldm": ldm.fit,
     "pluralistic": pluralistic.fit,
     "repaint": repaint.fit,
 }
