@@ -31,7 +31,7 @@ def scale(answer: Callable[[Tensor], Tensor]) -> None:
 
 
 def attention_saved(answer: Callable[[int], float]) -> None:
-    """A function of f: by what factor attention between all places gets cheaper if codes have 1/f of a picture's side."""
+    """A function of f: how many times cheaper attention between all places is on codes of 1/f of a picture's side."""
     found = [float(answer(f)) for f in (2, 4, 8)]
     if found == [16.0, 256.0, 4096.0]:
         return
