@@ -39,6 +39,18 @@ def test_the_support_holds_99_percent(name):
     assert inside == 1 if name == "checkerboard" else inside == pytest.approx(0.99, abs=0.003)
 
 
+@pytest.mark.parametrize("name", ["ring", "spiral"])
+def test_the_density_is_that_of_the_mixture_and_so_is_its_slope(name):
+    mixture, x = plane.get(name), torch.randn(50, 2, generator=rng(4), dtype=torch.float64).requires_grad_()
+    count = len(mixture.centres)
+    parts = torch.distributions.MultivariateNormal(mixture.centres, mixture.sigma**2 * torch.eye(2).double())
+    reference = torch.distributions.MixtureSameFamily(torch.distributions.Categorical(torch.ones(count)), parts)
+    wanted, found = reference.log_prob(x), mixture.log_prob(x)
+    torch.testing.assert_close(found, wanted, rtol=1e-6, atol=1e-6)  # its shares are float32
+    slopes = [torch.autograd.grad(value.sum(), x)[0] for value in (wanted, found)]
+    torch.testing.assert_close(slopes[1], slopes[0], rtol=1e-6, atol=1e-6)
+
+
 def test_a_curve_shows_no_gaps_between_its_centres():
     for name in ("spiral", "moons"):
         curve = plane.get(name)
