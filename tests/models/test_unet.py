@@ -8,7 +8,7 @@ from diffusers.models.embeddings import get_timestep_embedding
 from torch import nn
 from torch.nn import functional as F
 
-from fakebook.models.unet import Attention, Block, Denoiser, DenoiserConfig, time_embedding
+from fakebook.models.unet import Attention, Block, CrossAttention, Denoiser, DenoiserConfig, extended, time_embedding
 
 SMALL = {"size": 16, "patch": 2, "widths": (8, 16), "blocks": 2, "embedding": 16, "heads": 2}
 
@@ -122,3 +122,93 @@ def test_images_and_times_of_other_shapes_are_refused():
     for x, t in ((torch.zeros(2, 3, 16, 8), torch.zeros(2)), (torch.zeros(2, 3, 16, 16), torch.zeros(1))):
         with pytest.raises(ValueError, match="got"):
             network(x, t)
+
+
+def test_attention_to_words_is_torchs():
+    ours, x = shaken(CrossAttention(16, 6, 4)), torch.randn(3, 16, 2, 5, generator=rng(1))
+    words = torch.randn(3, 7, 6, generator=rng(2))
+    theirs = nn.MultiheadAttention(16, 4, kdim=6, vdim=6, batch_first=True)
+    key, value = ours.read.weight.chunk(2)
+    with torch.no_grad():
+        for own, other in (
+            (theirs.q_proj_weight, ours.ask.weight),
+            (theirs.k_proj_weight, key),
+            (theirs.v_proj_weight, value),
+            (theirs.in_proj_bias, torch.cat([ours.ask.bias, ours.read.bias])),
+            (theirs.out_proj.weight, ours.write.weight),
+            (theirs.out_proj.bias, ours.write.bias),
+        ):
+            own.copy_(other)
+    places = ours.norm(x).flatten(2).transpose(1, 2)
+    expected = x + theirs(places, words, words)[0].transpose(1, 2).reshape(x.shape)
+    torch.testing.assert_close(ours(x, words), expected)
+
+
+def test_attention_to_words_starts_as_the_identity():
+    x = torch.randn(3, 16, 2, 5, generator=rng(1))
+    assert torch.equal(CrossAttention(16, 6, 4)(x, torch.randn(3, 7, 6, generator=rng(2))), x)
+
+
+CONDITIONS = {"told": (3, 4), "words": (3, 7, 6), "beside": (3, 2, 16, 16)}
+COUNTS = {"told": 4, "words": 6, "beside": 2}
+
+
+@pytest.mark.parametrize("names", [["told"], ["words"], ["beside"], ["told", "words", "beside"]])
+def test_extended_says_what_base_says_and_learns_what_it_is_told(names):
+    base, (x, t) = shaken(Denoiser(DenoiserConfig(**SMALL))), inputs()
+    before = {name: weight.clone() for name, weight in base.state_dict().items()}
+    network = extended(base, **{name: COUNTS[name] for name in names})
+    given = {name: torch.randn(CONDITIONS[name], generator=rng(3)) for name in names}
+    torch.testing.assert_close(network(x, t, **given), base(x, t), rtol=1e-6, atol=1e-6)
+    network(x, t, **given).sub(1).square().mean().backward()
+    new = {"told": network.hear, "words": network.listen and network.listen[0].write, "beside": network.read}
+    for name in names:
+        grad = new[name].weight.grad[:, -2 * 2**2 :] if name == "beside" else new[name].weight.grad
+        assert grad.abs().max() > 0
+    with torch.no_grad():  # the new network's weights are its own
+        for weight in network.parameters():
+            weight.add_(1)
+    assert all(torch.equal(weight, before[name]) for name, weight in base.state_dict().items())
+
+
+def test_a_condition_that_is_not_given_counts_as_zeros():
+    (x, t), network = inputs(), shaken(Denoiser(DenoiserConfig(**SMALL, told=4, beside=2)))
+    zeros = {name: torch.zeros(CONDITIONS[name]) for name in ("told", "beside")}
+    torch.testing.assert_close(network(x, t), network(x, t, **zeros))
+    assert not torch.allclose(network(x, t), network(x, t, told=torch.ones(3, 4)))
+    assert not torch.allclose(network(x, t), network(x, t, beside=torch.ones(3, 2, 16, 16)))
+
+
+def test_what_lies_beside_is_read_as_further_channels():
+    """The first layer is one convolution over the patches of both, the picture's first."""
+    (x, t), network = inputs(), shaken(Denoiser(DenoiserConfig(**SMALL, beside=2)))
+    beside, heard = torch.randn(3, 2, 16, 16, generator=rng(3)), []
+    network.read.register_forward_hook(lambda module, inputs, output: heard.append(output))
+    network(x, t, beside=beside)
+    parts = network.read.weight.split([12, 8], dim=1)
+    expected = sum(F.conv2d(F.pixel_unshuffle(c, 2), w, padding=1) for c, w in zip((x, beside), parts, strict=True))
+    torch.testing.assert_close(heard[0], expected + network.read.bias.view(1, -1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "message"),
+    [
+        ({}, {"told": (3, 4)}, "told is given to a network whose config has none"),
+        ({}, {"words": (3, 7, 6)}, "words is given"),
+        ({}, {"beside": (3, 2, 16, 16)}, "beside is given"),
+        ({"told": 4}, {"told": (3, 5)}, r"told: want \(3, 4\), got \(3, 5\)"),
+        ({"told": 4}, {"told": (2, 4)}, r"told: want \(3, 4\), got \(2, 4\)"),
+        ({"words": 6}, {"words": (3, 7, 5)}, r"words: want \(3, L, 6\), got \(3, 7, 5\)"),
+        ({"words": 6}, {"words": (3, 6)}, r"words: want \(3, L, 6\), got \(3, 6\)"),
+        ({"beside": 2}, {"beside": (3, 2, 8, 8)}, r"beside: want \(3, 2, 16, 16\), got \(3, 2, 8, 8\)"),
+    ],
+)
+def test_conditions_of_other_shapes_are_refused(config, given, message):
+    network = Denoiser(DenoiserConfig(**SMALL, **config))
+    with pytest.raises(ValueError, match=message):
+        network(*inputs(), **{name: torch.zeros(shape) for name, shape in given.items()})
+
+
+def test_a_network_without_time_cannot_be_told():
+    with pytest.raises(ValueError, match="told has to be 0"):
+        DenoiserConfig(**SMALL, time=False, told=4)
