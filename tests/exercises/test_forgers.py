@@ -5,6 +5,7 @@ from answers import tried
 from torch.nn.functional import softplus
 
 from fakebook.exercises import forgers
+from fakebook.samplers.repaint import calls
 
 
 def penalty(reduce):
@@ -28,6 +29,9 @@ RIGHT = {
     "gradient_penalty": penalty(lambda g: g.square().flatten(1).sum(1)),
     "gaussian_kl": lambda m, s, om, os: torch.log(os / s) + (s**2 + (m - om) ** 2) / (2 * os**2) - 0.5,
     "half_sigma": 0.8,
+    "known_part": lambda image, noise, before: before**0.5 * image + (1 - before) ** 0.5 * noise,
+    "walk_calls": 52,
+    "shrink": torch.nn.functional.adaptive_max_pool2d,
 }
 WRONG = [
     ("finish", lambda painted, images, masks: (1 - masks) * painted + masks * images, "wrong way round"),
@@ -58,6 +62,19 @@ WRONG = [
     ("half_sigma", 0.2, "share of the hole"),
     ("half_sigma", 1.8, "from 0 to 1"),
     ("half_sigma", 0.5, "exponent 0"),
+    ("known_part", lambda image, noise, before: before**0.5 * image + (1 - before) * noise, "root of that"),
+    ("known_part", lambda image, noise, before: before * image + (1 - before) * noise, "root of both"),
+    ("known_part", lambda image, noise, before: (1 - before) ** 0.5 * image + before**0.5 * noise, "wrong way round"),
+    ("known_part", lambda image, noise, before: image, "forward process"),
+    ("walk_calls", 60, "noisiest stretch"),
+    ("walk_calls", 84, "ways up"),
+    ("walk_calls", 20, "straight way"),
+    ("walk_calls", 68, "three times more"),
+    ("walk_calls", 240, "five stretches"),
+    ("shrink", torch.nn.functional.adaptive_avg_pool2d, "has to be painted"),
+    ("shrink", lambda masks, side: torch.nn.functional.interpolate(masks, size=side, mode="nearest"), "is lost"),
+    ("shrink", lambda masks, side: 1 - torch.nn.functional.adaptive_max_pool2d(masks, side), "1 is the hole"),
+    ("shrink", lambda masks, side: masks, "become"),
 ]
 
 
@@ -69,3 +86,7 @@ def test_eight_convolutions_reach_what_the_exercise_says():
     x = torch.ones(1, 1, 41, 41, requires_grad=True)
     layers(x)[0, 0, 20, 20].backward()
     assert (x.grad[0, 0] != 0).any(0).sum() == 17
+
+
+def test_the_walk_is_as_long_as_the_exercise_says():
+    assert calls(20, 4, 3) == 52

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from fakebook.objectives.adversarial import nonsaturating_discriminator, nonsaturating_generator, r1
+from fakebook.objectives.adversarial import nonsaturating_discriminator, nonsaturating_generator, r1, r1_of_some
 from fakebook.objectives.lama import LaMaWeights, discriminator_loss, feature_distance, generator_loss, hole_share
 from fakebook.objectives.perceptual import Perceptual
 
@@ -155,3 +155,10 @@ def test_the_perceptual_network_is_frozen_but_lets_gradients_through():
     assert all(m.std().item() == pytest.approx(1, abs=1e-4) for m in maps)
     feature_distance(maps, [m.detach() + 1 for m in maps]).sum().backward()
     assert x.grad.abs().sum() > 0
+
+
+def test_r1_of_some_of_the_batch():
+    logits = lambda x: (x**2 / 2).sum(dim=(1, 2, 3))  # noqa: E731  (its gradient is the picture)
+    real = column(1.0, 2.0, 3.0, 4.0)
+    for share, wanted in ((0.5, (1 + 4) / 2), (1.0, (1 + 4 + 9 + 16) / 4), (0.01, 1.0)):
+        assert r1_of_some(logits, real, share).item() == pytest.approx(wanted)

@@ -139,3 +139,57 @@ def half_sigma(answer: float) -> None:
     if not 0 <= answer <= 1:
         raise Hint("v is a share, from 0 to 1")
     raise Hint("one half means that the exponential is 1; for which v is its exponent 0?")
+
+
+def known_part(answer: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    """``known_part(image, noise, before)``: what RePaint puts outside the hole at t - 1; before is ᾱ_{t-1}."""
+    image, noise = torch.rand(2, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    for value in (0.36, 1.0):
+        before = torch.tensor(value)
+        result = answer(image.clone(), noise.clone(), before)
+        if not isinstance(result, Tensor) or result.shape != image.shape:
+            raise Hint("return a picture of the shape of the input")
+        if torch.allclose(result, before.sqrt() * image + (1 - before).sqrt() * noise, atol=1e-6):
+            continue
+        if torch.allclose(result, before.sqrt() * image + (1 - before) * noise, atol=1e-6):
+            raise Hint("1 - ᾱ is the variance of the noise; what it is multiplied by is the root of that")
+        if torch.allclose(result, before * image + (1 - before) * noise, atol=1e-6):
+            raise Hint("the shares are of the variance: take the root of both")
+        if torch.allclose(result, (1 - before).sqrt() * image + before.sqrt() * noise, atol=1e-6):
+            raise Hint("the wrong way round: ᾱ is what is left of the picture, and is 1 where there is no noise")
+        raise Hint("√ᾱ of the picture and √(1 - ᾱ) of the noise, as in the forward process")
+
+
+def walk_calls(answer: int) -> None:
+    """20 steps, jumps of 4, every stretch but the noisiest walked 3 times: how many network calls?"""
+    if answer == 52:
+        return
+    if answer == 60:
+        raise Hint("the noisiest stretch is walked once: there is nothing above it to go back to")
+    if answer == 84:
+        raise Hint("you counted the ways up too: adding noise asks no network")
+    if answer == 20:
+        raise Hint("that is the straight way down; each walk down counts again")
+    if answer == 68:
+        raise Hint("three times in all, not three times more")
+    raise Hint("five stretches of four calls: how often is each of them walked down?")
+
+
+def shrink(answer: Callable[[Tensor, int], Tensor]) -> None:
+    """``shrink(masks, side)``: masks on a coarser grid, 1 in every cell that has a hole in it."""
+    masks = torch.zeros(2, 1, 8, 8)
+    masks[0, :, 3, 1] = masks[0, :, 4, 4] = masks[1, :, 6:, 5] = 1
+    right = torch.zeros(2, 1, 4, 4)
+    right[0, :, 1, 0] = right[0, :, 2, 2] = right[1, :, 3, 2] = 1
+    result = answer(masks.clone(), 4)
+    if not isinstance(result, Tensor) or result.shape != right.shape:
+        raise Hint(f"masks {tuple(masks.shape)} at side 4 become {tuple(right.shape)}")
+    if torch.equal(result, right):
+        return
+    if torch.allclose(result, torch.nn.functional.adaptive_avg_pool2d(masks, 4)):
+        raise Hint("the mean says how much of a cell is hole; a cell with any hole at all has to be painted")
+    if torch.equal(result, masks[..., ::2, ::2]):
+        raise Hint("one pixel of each cell is looked at: a hole beside it is lost")
+    if torch.equal(result, 1 - right):
+        raise Hint("1 is the hole here")
+    raise Hint("the largest value in each cell")

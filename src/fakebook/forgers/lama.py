@@ -1,5 +1,6 @@
 """LaMa as a forger: how it is trained, and how it fills a hole."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
@@ -17,21 +18,25 @@ from fakebook.objectives.lama import LaMaWeights, discriminator_loss, generator_
 from fakebook.objectives.perceptual import Perceptual
 
 WATCHED = 6  # pictures in the film
+L1_ALONE = LaMaWeights(adversarial=0, matching=0, perceptual=0, l1_known=10, l1_hole=50)
 
 
 @dataclass(frozen=True)
 class LaMaSettings:
     """A training of LaMa; everything in it decides what comes out.
 
+    First the generator learns by itself, by L1 alone; then the discriminator and the perceptual network join. (In the
+    paper all begin together.) What it was in between is kept: it shows what the others are for.
+
     Args:
         width, downs, blocks, global_ratio, coordinates: of the generator, see `fakebook.models.lama.LaMaConfig`.
         patch_width, patch_layers: of the discriminator.
-        steps, batch_size: of the training, with a new mask for every picture of every batch.
-        lr, lr_discriminator: learning rates of AdamW, falling linearly to 0 from half time on.
+        steps, duel_steps: of the first part and of the second, with a new mask for every picture of every batch.
+        lr, lr_discriminator: learning rates of AdamW, falling linearly to 0 from the half of each part on.
         ema: decay of the averaged generator, which is the one that forges.
         mask_area: range of the holes in training, strokes and boxes on the face, as a share of the picture.
         stages: of the perceptual network that are compared.
-        weights: what differs from the weights of the losses of the paper.
+        weights: of the second part, what differs from the weights of the losses of the paper.
         frames: how often the generator is watched at work, for the film.
     """
 
@@ -42,7 +47,8 @@ class LaMaSettings:
     coordinates: bool = True
     patch_width: int = 16
     patch_layers: int = 3
-    steps: int = 1500
+    steps: int = 600
+    duel_steps: int = 1000
     batch_size: int = 16
     lr: float = 2e-3
     lr_discriminator: float = 5e-4
@@ -87,15 +93,20 @@ class LaMaForger(TrainedForger):
         return dict(zip(film.steps.tolist(), film.frames.cpu().chunk(len(film.steps)), strict=True))
 
     @torch.inference_mode()
-    def paint(self, images: Tensor, masks: Tensor) -> Tensor:
-        """ŷ: what the network would paint everywhere, also where it may not. ``(B, C, H, W)``."""
-        device = next(self.generator.parameters()).device
-        return self.generator(images.to(device), masks.to(device)).cpu()
+    def paint(self, images: Tensor, masks: Tensor, l1_alone: bool = False) -> Tensor:
+        """ŷ: what the network would paint everywhere, also where it may not. ``(B, C, H, W)``.
 
-    def forge(self, images: Tensor, masks: Tensor, seeds: Tensor) -> Tensor:
-        """See `fakebook.forgers.Forger`."""
+        Args:
+            l1_alone: by the network as it was after the first part of its training.
+        """
+        generator = self.trained.before if l1_alone else self.generator
+        device = next(generator.parameters()).device
+        return generator(images.to(device), masks.to(device)).cpu()
+
+    def forge(self, images: Tensor, masks: Tensor, seeds: Tensor, l1_alone: bool = False) -> Tensor:
+        """See `fakebook.forgers.Forger`; ``l1_alone`` as of ``paint``."""
         check(images, masks, seeds)
-        return composite(self.paint(images, masks), images, masks)
+        return composite(self.paint(images, masks, l1_alone), images, masks)
 
 
 def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", progress: bool = True) -> LaMaForger:
@@ -114,9 +125,11 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
 def _new(settings: LaMaSettings, shape: torch.Size) -> Trained:
     pictures, channels, *_, size = shape
     sizes = {f.name: getattr(settings, f.name) for f in fields(LaMaConfig) if f.name != "channels"}
-    generator = LaMa(LaMaConfig(channels, **sizes))
-    trained = Trained(generator, PatchDiscriminator(channels, settings.patch_width, settings.patch_layers))
-    trained.film = Film(settings.steps, settings.frames, min(pictures, WATCHED), channels, size)
+    discriminator = PatchDiscriminator(channels, settings.patch_width, settings.patch_layers)
+    trained = Trained(LaMa(LaMaConfig(channels, **sizes)), discriminator)
+    trained.before = copy.deepcopy(trained.generator)
+    steps = settings.steps + settings.duel_steps
+    trained.film = Film(steps, settings.frames, min(pictures, WATCHED), channels, size)
     return trained
 
 
@@ -126,6 +139,25 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
     target = devices.pick(lesson.device)
     bank = aimed(2048, images.shape[-1], settings.mask_area, torch.Generator().manual_seed(lesson.seed))
     watched = images[:WATCHED].to(target), bank[: min(len(images), WATCHED)].to(target)
+
+    def watch(first: int) -> dict:
+        """Options of a part of the training that begins after ``first`` steps: when to take which frame."""
+        return {
+            "watch": lambda step, networks: networks["film"].take(first + step, networks["generator"], *watched),
+            "watch_every": [due - first for due in trained.film.due if due > first],
+        }
+
+    def learn(networks, batch, rng):
+        real, masks = batch
+        painted = networks["generator"](real, masks)
+        return painted, generator_loss(None, None, real, painted, masks, L1_ALONE)
+
+    # Momentum helps the generator, which mostly regresses (measured).
+    rates = {"lr": settings.lr, "lr_discriminator": settings.lr_discriminator, "betas": (0.9, 0.99), "warmup": 50}
+    history = lesson.fit(trained, duel(learn, None, **rates), bank, "LaMa, L1 alone", **watch(0))
+    trained.before.load_state_dict(trained.generator.state_dict())
+    if not settings.duel_steps:
+        return trained, history
     perceptual = Perceptual(images[:64], settings.stages).to(target) if weights.perceptual else None
 
     def paint(networks, batch, rng):
@@ -137,19 +169,7 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
         real, masks = batch
         return discriminator_loss(networks["discriminator"], real, painted, masks, weights)
 
-    phases = duel(
-        paint,
-        judge if weights.adversarial or weights.matching else None,
-        lr=settings.lr,
-        lr_discriminator=settings.lr_discriminator,
-        betas=(0.9, 0.99),  # momentum helps the generator, which mostly regresses (measured)
+    judged = judge if weights.adversarial or weights.matching else None
+    return trained, lesson.fit_on(
+        history, trained, duel(paint, judged, **rates), bank, "LaMa, the duel", **watch(settings.steps)
     )
-    history = lesson.fit(
-        trained,
-        phases,
-        bank,
-        "LaMa",
-        watch=lambda step, networks: networks["film"].take(step, networks["generator"], *watched),
-        watch_every=trained.film.due,
-    )
-    return trained, history

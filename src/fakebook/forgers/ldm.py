@@ -139,11 +139,12 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
 def _new(settings: LDMSettings, shape: torch.Size) -> Trained:
     usual = {"code": 4, "patch": 4, "widths": (64,), "blocks": 2}
     fixed = {"size": shape[-1], "channels": shape[1], "spatial": True}
-    autoencoder = KLAutoencoder(settings_of(ConvConfig, "ldm's autoencoder", usual | settings.autoencoder | fixed))
+    config = settings_of(ConvConfig, "ldm's autoencoder", {**usual, **settings.autoencoder, **fixed})
+    autoencoder = KLAutoencoder(config)
     code, side, _ = autoencoder.shape
     usual = {"patch": 2, "widths": (96, 128), "blocks": 1}
     fixed = {"size": side, "channels": code, "beside": code + 1}
-    network = settings_of(DenoiserConfig, "ldm's network", usual | settings.network | fixed)
+    network = settings_of(DenoiserConfig, "ldm's network", {**usual, **settings.network, **fixed})
     return Trained(inpainter(autoencoder, network))
 
 

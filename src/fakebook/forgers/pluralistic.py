@@ -1,10 +1,9 @@
 """Pluralistic completion as a forger: how it is trained, and how it fills one hole in many ways."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -118,15 +117,5 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
     history = lesson.fit(trained, duel(reconstruct, None, lr=settings.lr, **rates), bank, "Pluralistic, the bound")
     if not settings.duel_steps:
         return trained, history
-    second = lesson.fit(
-        trained,
-        duel(paint, judge, lr=settings.lr_duel, **rates),
-        bank,
-        "Pluralistic, the duel",
-        steps=settings.duel_steps,
-        seed=lesson.seed + 1,
-        checkpoint=lesson.checkpoint.with_stem(f"{lesson.checkpoint.stem}-2"),
-    )
-    later = second.frame.assign(step=second.frame["step"] + settings.steps)
-    frame = pd.concat([history.frame, later], ignore_index=True)
-    return trained, replace(second, frame=frame, seconds=history.seconds + second.seconds)
+    phases = duel(paint, judge, lr=settings.lr_duel, **rates)
+    return trained, lesson.fit_on(history, trained, phases, bank, "Pluralistic, the duel")

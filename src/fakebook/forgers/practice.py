@@ -3,10 +3,11 @@ adversarial training, and how a trained forger is kept and found again.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -90,6 +91,22 @@ class Lesson:
         history = training.fit(networks, phases, mirrored(self.images, holes), **usual | options)
         trained.generator.load_state_dict(history.ema["generator"].state_dict())
         return history
+
+    def fit_on(self, before: training.History, trained: Trained, *task, **options) -> training.History:
+        """`fit` for ``duel_steps`` of a training whose first part left ``before``: the History of both."""
+        after = self.fit(
+            trained,
+            *task,
+            **{
+                "steps": self.settings.duel_steps,
+                "seed": self.seed + 1,
+                "checkpoint": self.checkpoint.with_stem(f"{self.checkpoint.stem}-2"),
+            }
+            | options,
+        )
+        later = after.frame.assign(step=after.frame["step"] + len(before.frame))
+        frame = pd.concat([before.frame, later], ignore_index=True)
+        return replace(after, frame=frame, seconds=before.seconds + after.seconds)
 
 
 def learned(

@@ -57,6 +57,13 @@ def r1(logits: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
     return gradient.flatten(1).square().sum(dim=1)
 
 
+def r1_of_some(logits: Callable[[Tensor], Tensor], real: Tensor, share: float) -> Tensor:
+    """The mean of `r1` over the first ``share`` of the batch, one picture at least: as unbiased as over all of it, and
+    that much cheaper. A number.
+    """
+    return r1(logits, real[: max(1, round(len(real) * share))]).mean()
+
+
 def minimax_generator(fake: Tensor) -> Tensor:
     """log(1 - σ(D(ŷ))), logit by logit: the generator's side of the game, Goodfellow et al., equation 1.
 

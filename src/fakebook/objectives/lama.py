@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fakebook.objectives.adversarial import nonsaturating_discriminator, nonsaturating_generator, r1
+from fakebook.objectives.adversarial import nonsaturating_discriminator, nonsaturating_generator, r1_of_some
+from fakebook.objectives.conditional import per_picture
 
 Features = Callable[[Tensor], list[Tensor]]
 
@@ -56,10 +57,8 @@ def discriminator_loss(
     loss = patches.flatten(1).mean(dim=1)
     terms = {"d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
     if weights.r1:
-        some = max(1, round(len(real) * weights.r1_share))
-        penalty = r1(lambda x: discriminator(x)[0], real[:some])
-        loss = loss + weights.r1 * penalty.mean()
-        terms["r1"] = penalty.mean()
+        terms["r1"] = r1_of_some(lambda x: discriminator(x)[0], real, weights.r1_share)
+        loss = loss + weights.r1 * terms["r1"]
     return loss, terms
 
 
@@ -76,11 +75,11 @@ def generator_loss(
     A term of weight 0 is not computed, so that its network may be None.
     """
     distance = (painted - real).abs().mean(dim=1, keepdim=True)  # (B, 1, H, W)
-    terms = {"l1_known": _mean(distance * (1 - masks)), "l1_hole": _mean(distance * masks)}
+    terms = {"l1_known": per_picture(distance * (1 - masks)), "l1_hole": per_picture(distance * masks)}
     if weights.adversarial or weights.matching:
         logits, features = discriminator(painted)
         emphasis = _emphasis(masks, logits, weights.painted)
-        terms["g_adversarial"] = _mean(emphasis * nonsaturating_generator(logits))
+        terms["g_adversarial"] = per_picture(emphasis * nonsaturating_generator(logits))
         with torch.no_grad():
             _, targets = discriminator(real)
         terms["matching"] = feature_distance(features, targets) / len(features)
@@ -110,7 +109,7 @@ def feature_distance(
     distance = 0
     for a, b in zip(features, targets, strict=True):
         square = (_wide(a) - _wide(b)).square()
-        distance = distance + _mean(square if masks is None else _emphasis(masks, square, painted) * square)
+        distance = distance + per_picture(square if masks is None else _emphasis(masks, square, painted) * square)
     return distance
 
 
@@ -122,7 +121,3 @@ def _emphasis(masks: Tensor, like: Tensor, painted: float) -> Tensor:
 def _wide(x: Tensor) -> Tensor:
     """At least float32: the difference of two half precision maps has few digits left."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def _mean(x: Tensor) -> Tensor:
-    return x.flatten(1).mean(dim=1)

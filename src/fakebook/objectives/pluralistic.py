@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from fakebook.models.pluralistic import Gaussian, Paths, fitted
-from fakebook.objectives.adversarial import lsgan_discriminator, lsgan_generator, r1
+from fakebook.objectives.adversarial import lsgan_discriminator, lsgan_generator, r1_of_some
+from fakebook.objectives.conditional import per_picture
 from fakebook.objectives.lama import feature_distance, hole_share
 
 
@@ -62,7 +63,7 @@ def bound(real: Tensor, masks: Tensor, paths: Paths, weights: PluralisticWeights
     still = Gaussian(*(part.detach() for part in paths.posterior))
     values = real[0].numel()
     terms = {
-        "square": _mean(square),
+        "square": per_picture(square),
         "kl": gaussian_kl(paths.posterior, Gaussian(torch.zeros_like(paths.posterior.mean), std)).sum(1) / values,
         "kl_prior": gaussian_kl(still, paths.prior).sum(1) / values,
     }
@@ -87,7 +88,7 @@ def generator_loss(
     with torch.no_grad():
         _, targets = discriminator(real)
     more = {
-        "square_known_generated": _mean((1 - masks) * square),
+        "square_known_generated": per_picture((1 - masks) * square),
         "square_hole_generated": _inside(square, masks),
         "g_adversarial": _inside(lsgan_generator(logits), hole_share(masks, logits)),
         "matching": feature_distance([f.chunk(2)[1] for f in features], targets) / len(features),
@@ -108,10 +109,8 @@ def discriminator_loss(
     loss = _inside(lsgan_discriminator(real_logits, fake_logits), hole_share(masks, fake_logits))
     terms = {"d_real": real_logits.mean(), "d_fake": fake_logits.mean()}
     if weights.r1:
-        some = max(1, round(len(real) * weights.r1_share))
-        penalty = r1(lambda x: discriminator(x)[0], real[:some])
-        loss = loss + weights.r1 * penalty.mean()
-        terms["r1"] = penalty.mean()
+        terms["r1"] = r1_of_some(lambda x: discriminator(x)[0], real, weights.r1_share)
+        loss = loss + weights.r1 * terms["r1"]
     return loss, terms
 
 
@@ -119,7 +118,3 @@ def _inside(x: Tensor, masks: Tensor) -> Tensor:
     """Mean over the hole, ``(B,)``; cells that lie half in it count half."""
     masks = masks.expand_as(x)
     return (masks * x).flatten(1).sum(1) / masks.flatten(1).sum(1).clamp(min=1e-6)
-
-
-def _mean(x: Tensor) -> Tensor:
-    return x.flatten(1).mean(dim=1)
