@@ -39,7 +39,8 @@ def test_the_scale_is_one_over_the_standard_deviation_of_codes():
 def test_a_cell_is_local():
     """A code knows its neighbourhood and no more: that is what a latent U-Net can rely on at the edge of a hole."""
     torch.manual_seed(0)
-    autoencoder = KLAutoencoder(ConvConfig(size=64, code=4, patch=4, widths=(8,), blocks=0, spatial=True))
+    config = ConvConfig(size=64, code=4, patch=4, widths=(8,), blocks=2, spatial=True)
+    autoencoder = KLAutoencoder(config, encoder_blocks=0)
     x = torch.zeros(1, 3, 64, 64, requires_grad=True)
     autoencoder.encode(x)[0, :, 8, 8].sum().backward()
     rows = x.grad.abs().sum((0, 1, 3)).nonzero()[:, 0]

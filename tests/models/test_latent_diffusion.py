@@ -3,7 +3,7 @@ import torch
 
 from fakebook.models.autoencoder import ConvConfig
 from fakebook.models.kl_autoencoder import KLAutoencoder
-from fakebook.models.latent_diffusion import LatentInpainter, inpainter, shrunk
+from fakebook.models.latent_diffusion import LatentInpainter, filled, inpainter, shrunk
 from fakebook.models.unet import Denoiser, DenoiserConfig
 
 SMALL = ConvConfig(size=32, code=4, patch=4, widths=(8,), blocks=1, spatial=True)
@@ -34,13 +34,26 @@ def test_a_thin_hole_is_still_there_on_the_grid_of_codes():
     assert torch.nn.functional.interpolate(masks, size=16, mode="nearest").sum() == 0
 
 
+def test_a_hole_is_filled_by_what_is_around_it():
+    images, masks, _ = scene()
+    smooth = filled(images, masks)
+    torch.testing.assert_close(smooth * (1 - masks), images * (1 - masks))  # what is known is kept
+    torch.testing.assert_close(filled(torch.full_like(images, 0.3), masks), torch.full_like(images, 0.3))
+    # two halves of different colours meet in the hole, and no colour comes up that is not between them
+    halves = torch.full((1, 1, 32, 32), -1.0)
+    halves[..., 16:] = 1
+    guess = filled(halves, masks[:1])[0, 0, 9:15, 12:20]
+    assert guess.abs().max() <= 1 and (guess.diff(dim=1) >= 0).all() and guess[:, 0].max() < 0 < guess[:, -1].min()
+    # nothing known: nothing said, and nothing breaks
+    assert torch.equal(filled(images, torch.ones_like(masks)), torch.zeros_like(images))
+
+
 def test_the_condition_is_the_code_of_what_is_known_and_the_hole():
     network, (images, masks, _) = small(), scene()
     network.autoencoder.scale.fill_(2.5)
     condition = network.condition(images, masks)
-    holed = images.clone()
-    holed[:, :, 9:15, 12:20] = 0
-    torch.testing.assert_close(condition[:, :4], 2.5 * network.autoencoder.posterior(holed)[0])
+    smooth = filled(images, masks)
+    torch.testing.assert_close(condition[:, :4], 2.5 * network.autoencoder.posterior(smooth)[0])
     assert condition[:, 4].sum() == 2 * 2 * 2  # rows 2 and 3, columns 3 and 4 of the grid
     # what the hole hides has no part in it
     images[:, :, 9:15, 12:20] = 1
@@ -52,7 +65,7 @@ def test_what_is_known_is_said_and_the_rest_is_the_networks():
     condition, t = network.condition(images, masks), torch.tensor([3, 700])
     said, plain = network(z, t, condition), network.denoiser(z, t, beside=condition)
     hole = condition[:, 4:].bool().expand_as(z)
-    torch.testing.assert_close(said[hole], plain[hole])
+    torch.testing.assert_close(said[hole], (condition[:, :4] + plain)[hole])
     torch.testing.assert_close(said[~hole], condition[:, :4][~hole])
     assert not torch.allclose(plain[~hole], said[~hole])
 

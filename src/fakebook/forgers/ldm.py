@@ -33,6 +33,7 @@ class LDMSettings:
 
     Args:
         autoencoder: what differs from `fakebook.models.autoencoder.ConvConfig`, its code being a map of 4 channels.
+        encoder_blocks: of the autoencoder's encoder; None: as many as its decoder has.
         network: what differs from `fakebook.models.unet.DenoiserConfig`, for codes.
         autoencoder_steps, autoencoder_batch_size: of the first training.
         autoencoder_lr, lr: learning rates of AdamW, falling linearly to 0 from the half of their training on.
@@ -45,6 +46,7 @@ class LDMSettings:
     """
 
     autoencoder: Mapping[str, Any] = field(default_factory=dict)
+    encoder_blocks: int | None = None
     network: Mapping[str, Any] = field(default_factory=dict)
     autoencoder_steps: int = 400
     autoencoder_batch_size: int = 16
@@ -140,7 +142,7 @@ def _new(settings: LDMSettings, shape: torch.Size) -> Trained:
     usual = {"code": 4, "patch": 4, "widths": (64,), "blocks": 2}
     fixed = {"size": shape[-1], "channels": shape[1], "spatial": True}
     config = settings_of(ConvConfig, "ldm's autoencoder", {**usual, **settings.autoencoder, **fixed})
-    autoencoder = KLAutoencoder(config)
+    autoencoder = KLAutoencoder(config, settings.encoder_blocks)
     code, side, _ = autoencoder.shape
     usual = {"patch": 2, "widths": (96, 128), "blocks": 1}
     fixed = {"size": side, "channels": code, "beside": code + 1}

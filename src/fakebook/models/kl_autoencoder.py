@@ -21,16 +21,20 @@ class KLAutoencoder(nn.Module):
 
     Args:
         config: with a ``spatial`` code of ``code`` channels.
+        encoder_blocks: residual blocks on each grid of the encoder; None: as many as of the decoder. Few make codes
+            local, and cheap where pictures are encoded anew in every step.
     """
 
-    def __init__(self, config: ConvConfig):
+    def __init__(self, config: ConvConfig, encoder_blocks: int | None = None):
         super().__init__()
         if not config.spatial:
             raise ValueError("spatial is False: the code of this autoencoder is a map")
         if config.code < 1:
             raise ValueError(f"code is {config.code}: a code has at least 1 channel")
         self.config = config
-        self.encoder, self.decoder = Encoder(replace(config, code=2 * config.code)), Decoder(config)
+        blocks = config.blocks if encoder_blocks is None else encoder_blocks
+        self.encoder = Encoder(replace(config, code=2 * config.code, blocks=blocks))
+        self.decoder = Decoder(config)
         self.register_buffer("scale", torch.ones(()))
 
     @property

@@ -18,12 +18,30 @@ def shrunk(masks: Tensor, side: int) -> Tensor:
     return F.adaptive_max_pool2d(masks, side)
 
 
+def filled(images: Tensor, masks: Tensor) -> Tensor:
+    """Pictures (B, C, H, W) whose holes hold a smooth guess from their surroundings, by push-pull
+    [@gortler1996lumigraph]: means of what is known on coarser and coarser grids, then back to the finer ones, where a
+    mean counts as far as it was known.
+    """
+    weight, colour = 1 - masks, images * (1 - masks)
+    levels = [(weight, colour)]
+    while min(weight.shape[2:]) > 1:
+        weight, colour = F.avg_pool2d(weight, 2), F.avg_pool2d(colour, 2)
+        levels.append((weight, colour))
+    weight, colour = levels.pop()
+    guess = colour / weight.clamp(min=1e-6)
+    for weight, colour in reversed(levels):
+        guess = F.interpolate(guess, size=weight.shape[2:], mode="bilinear")
+        guess = torch.where(weight > 0, torch.lerp(guess, colour / weight.clamp(min=1e-6), weight), guess)
+    return guess
+
+
 class LatentInpainter(nn.Module):
     """A U-Net that denoises codes beside the code of the picture with its hole, and the hole: cat(z_t, s E(x (1 - m)),
     m↓).
 
-    Where nothing is missing the answer is what is known, so that all of the network's work goes into the hole. (A
-    deviation: in the paper it has to say the rest as well, which is then thrown away.)
+    Deviations: the paper's hole is grey; here it is `filled` smoothly, and what the U-Net says in the hole is added to
+    the code of that. So an untrained network says the smooth guess, and all that it learns goes into the hole.
 
     Args:
         autoencoder: trained already; it is only asked.
@@ -46,13 +64,13 @@ class LatentInpainter(nn.Module):
 
     def condition(self, images: Tensor, masks: Tensor) -> Tensor:
         """Pictures (B, C, H, W) and holes (B, 1, H, W) to what the U-Net is told, (B, code + 1, side, side)."""
-        known = self.autoencoder.encode(images * (1 - masks))
+        known = self.autoencoder.encode(filled(images, masks))
         return torch.cat([known, shrunk(masks, known.shape[-1])], dim=1)
 
     def forward(self, z_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """Noisy codes (B, code, side, side), their times (B,) and what `condition` says to the codes."""
         known, hole = condition[:, :-1], condition[:, -1:]
-        return hole * self.denoiser(z_t, t, beside=condition) + (1 - hole) * known
+        return known + hole * self.denoiser(z_t, t, beside=condition)
 
 
 def inpainter(autoencoder: KLAutoencoder, config: DenoiserConfig) -> LatentInpainter:
