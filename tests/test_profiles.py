@@ -30,6 +30,14 @@ def test_a_data_set_overrides_what_it_names_and_adds_to_the_contract(file):
     assert settings.contract.plain() == {"mse": [0, 1], "ap": [0, 1]}
 
 
+def test_settings_are_read_anew_from_a_file_that_changed_and_belong_to_who_asked(file):
+    mine = profiles.settings("smoke", "02_x", file=file)
+    mine.plain()["model"]["width"] = 99
+    assert profiles.settings("smoke", "02_x", file=file).model.width == 8
+    file.write_text(TEXT.replace("width: 8", "width: 9"))
+    assert profiles.settings("smoke", "02_x", file=file).model.width == 9
+
+
 def test_unknown_names_say_what_there_is(file):
     with pytest.raises(UserError, match=r"unknown profile 'huge': profiles\.yaml has smoke, cpu"):
         profiles.settings("huge", "02_x", file=file)

@@ -7,6 +7,8 @@ The file has one block a profile and, in it, one entry a chapter. An entry may h
 """
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,7 @@ def settings(profile: str, chapter: str, data: str | None = None, file: Path | N
     chapters = profiles[profile] or {}
     if chapter not in chapters:
         raise UserError(f"profile {profile!r} in {file.name} says nothing of chapter {chapter!r}: add an entry for it")
-    entry = dict(chapters[chapter] or {})
+    entry = deepcopy(chapters[chapter] or {})
     for_data = (entry.pop("data", None) or {}).get(data) or {}
     contract = {**entry.get("contract", {}), **for_data.get("contract", {})}
     return Settings({**entry, **for_data, "contract": contract}, f"profile {profile!r} of chapter {chapter!r}")
@@ -74,7 +76,7 @@ def names(file: Path | None = None) -> list[str]:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        profiles = yaml.safe_load(file.read_text())
+        profiles = _parsed(file.read_text())
     except FileNotFoundError:
         raise UserError(f"{file} is missing: it holds the profiles") from None
     except yaml.YAMLError as error:
@@ -82,3 +84,9 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(profiles, dict):
         raise UserError(f"{file} must be a mapping from profile to chapters")
     return profiles
+
+
+@lru_cache(maxsize=2)
+def _parsed(text: str) -> Any:
+    """Reading YAML takes a quarter of a second, and a build asks for the settings of every run."""
+    return yaml.safe_load(text)
