@@ -114,10 +114,11 @@ def grid(
         max(max(len(line) for line in label.split("\n")) for label in labelled) if isinstance(rows, Mapping) else 0
     )
     margin = 0.085 * longest
+    above = max((0.13 + 0.17 * len(title.split("\n")) for title in column_titles or ()), default=0)
     fig, axes = plt.subplots(
         len(labelled),
         columns,
-        figsize=(columns * cell + margin, len(labelled) * cell + (0.3 if column_titles else 0)),
+        figsize=(columns * cell + margin, len(labelled) * cell + above),
         squeeze=False,
         layout="constrained",
     )
