@@ -100,9 +100,19 @@ def test_the_network_learns_the_codes_in_the_hole_as_the_loss_says(forger):
     said = forger.generator(a * z + s * noise, t, condition)
     v = (a / s) * (a * z + s * noise) - said / s  # of which x = a x_t - s v
     wanted = (v - target("v", z, noise, a, s)).square() * ((t + 1) / 1000).view(-1, 1, 1, 1)
-    found, _ = ldm.denoise(forger.generator, images, masks, torch.Generator().manual_seed(2), forger.schedule)
+    found, _ = ldm.denoise(forger.generator, z, condition, torch.Generator().manual_seed(2), forger.schedule)
     torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
     assert (found[:, :1][shrunk(masks, 8) == 0] < found.max()).all()
+
+
+def test_codes_are_those_of_pictures_and_of_their_mirror_images(forger):
+    images, masks = scene()
+    z, condition = ldm.encoded(forger.generator, images, masks[:1], holes=2)
+    assert z.shape == (20, 4, 8, 8) and condition.shape == (20, 5, 8, 8)
+    both = forger.autoencoder.encode(torch.cat([images, images.flip(-1)]))
+    torch.testing.assert_close(z, torch.cat([both, both]), rtol=0, atol=1e-5)
+    mirrored = forger.generator.condition(images.flip(-1), masks[:1].expand(5, -1, -1, -1))
+    torch.testing.assert_close(condition[5:10], mirrored, rtol=0, atol=1e-5)
 
 
 def test_it_trains_the_same_from_the_same_seed_and_is_kept(forger, tmp_path, monkeypatch, capsys):

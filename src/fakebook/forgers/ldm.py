@@ -40,25 +40,27 @@ class LDMSettings:
         kl: what a nat of the code costs, see `fakebook.objectives.reconstruction.kl_autoencoder_loss`.
         perceptual: weight of the perceptual loss of the autoencoder; 0 leaves it out.
         times: of the cosine schedule.
-        steps, batch_size: of the second training, with a new mask for every picture of every batch.
+        holes: how many are cut into each picture, and into its mirror image, for the second training.
+        steps, batch_size: of the second training.
         ema: decay of the averaged networks, which are the ones that forge.
         mask_area: range of the holes in training, strokes and boxes on the face, as a share of the picture.
     """
 
     autoencoder: Mapping[str, Any] = field(default_factory=dict)
-    encoder_blocks: int | None = None
+    encoder_blocks: int | None = 0
     network: Mapping[str, Any] = field(default_factory=dict)
-    autoencoder_steps: int = 400
-    autoencoder_batch_size: int = 16
-    autoencoder_lr: float = 2e-3
+    autoencoder_steps: int = 900
+    autoencoder_batch_size: int = 8
+    autoencoder_lr: float = 3e-3
     kl: float = 1e-4
     perceptual: float = 0.0
     times: int = 1000
-    steps: int = 700
-    batch_size: int = 32
+    holes: int = 2
+    steps: int = 2600
+    batch_size: int = 8
     lr: float = 2e-3
     ema: float = 0.99
-    mask_area: tuple[float, float] = (0.03, 0.3)
+    mask_area: tuple[float, float] = (0.03, 0.25)
 
 
 class LDMForger(TrainedForger):
@@ -121,13 +123,13 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     both if that was done before.
 
     Args:
-        settings: `LDMSettings` by name, and ``ddim``, the steps of a forgery (20), which trains nothing anew.
+        settings: `LDMSettings` by name, and ``ddim``, the steps of a forgery (12), which trains nothing anew.
 
     Raises:
         UserError: an unknown setting, or more steps than there are times, or fewer than one.
     """
     entry = dict(settings)
-    steps = entry.pop("ddim", 20)
+    steps = entry.pop("ddim", 12)
     schedule = cosine(settings_of(LDMSettings, "ldm", entry).times)
     try:
         schedule.respaced(steps)
@@ -185,29 +187,57 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
     def loss(networks, batch, rng):
         return denoise(generator, *batch, rng, schedule)
 
-    second = lesson.fit(
-        Trained(generator.denoiser),
-        [training.Phase(loss, lr=settings.lr, warmup=min(50, settings.steps), **usual)],
-        bank,
-        "latent diffusion, the U-Net",
+    second = training.fit(
+        {"generator": generator.denoiser},
+        training.Phase(loss, lr=settings.lr, warmup=min(50, settings.steps), **usual),
+        encoded(generator, lesson.images, bank, settings.holes, lesson.seed),
+        steps=settings.steps,
+        batch_size=settings.batch_size,
         seed=lesson.seed + 1,
+        device=lesson.device,
+        ema=settings.ema,
+        clip=None,
         checkpoint=lesson.checkpoint.with_stem(f"{lesson.checkpoint.stem}-2"),
+        progress=lesson.progress,
+        title="latent diffusion, the U-Net",
     )
+    generator.denoiser.load_state_dict(second.ema["generator"].state_dict())
     later = second.frame.assign(step=second.frame["step"] + steps)
     frame = pd.concat([first.frame, later], ignore_index=True)
     return trained, replace(second, frame=frame, seconds=first.seconds + second.seconds)
 
 
+def encoded(network: LatentInpainter, images: Tensor, bank: Tensor, holes: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Codes of pictures and of their mirror images, and what the network is told of them with holes cut in; computed
+    once, since the autoencoder no longer changes.
+
+    Args:
+        images: (N, C, H, W); each is taken ``holes`` times, and so is its mirror image.
+        bank: (M, 1, H, W), of which a hole is drawn for each.
+
+    Returns:
+        (2 N holes, code, side, side) and (2 N holes, code + 1, side, side), on the CPU.
+    """
+    device = network.autoencoder.scale.device
+    drawn = torch.randint(len(bank), (2 * holes, len(images)), generator=torch.Generator().manual_seed(seed))
+    codes, conditions = [], []
+    with torch.inference_mode():
+        for number, rows in enumerate(drawn):
+            for real, index in zip(images.split(128), rows.split(128), strict=True):
+                real, masks = (real.flip(-1) if number % 2 else real).to(device), bank[index].to(device)
+                codes.append(network.autoencoder.encode(real).cpu())
+                conditions.append(network.condition(real, masks).cpu())
+    return torch.cat(codes), torch.cat(conditions)
+
+
 def denoise(
-    network: LatentInpainter, images: Tensor, masks: Tensor, rng: torch.Generator, schedule: Schedule
+    network: LatentInpainter, z: Tensor, condition: Tensor, rng: torch.Generator, schedule: Schedule
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Squared errors of the codes of ``images`` that the network says, (B, code, side, side), and ``noise_mse``.
+    """Squared errors of the codes z (B, code, side, side) that the network says, of their shape, and ``noise_mse``.
 
     They are counted as errors of v, by which an error of the code weighs as much as the noise lets one see of it; and
     the noisy times more, where it is decided what the hole will hold, as in chapter 7.
     """
-    with torch.no_grad():
-        z, condition = network.autoencoder.encode(images), network.condition(images, masks)
     return denoising_loss(
         lambda z_t, t: network(z_t, t, condition),
         z,
