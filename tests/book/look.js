@@ -6,7 +6,9 @@ async () => {
   // Pictures further down are loaded only when they come into view.
   const images = [...document.images];
   images.forEach((image) => { image.loading = "eager"; });
-  await Promise.all(images.map((image) => image.decode().catch(() => 0)));
+  const vector = (image) => image.src.startsWith("data:image/svg"); // it is there or it is not: drawing it takes long
+  const loaded = (image) => image.complete || new Promise((done) => { image.onload = image.onerror = done; });
+  await Promise.all(images.map((image) => (vector(image) ? loaded(image) : image.decode().catch(() => 0))));
   for (const image of images) {
     // Beside the text of its own link an image says nothing new: there alt="" is right.
     const told = image.closest("a")?.textContent.trim();

@@ -20,6 +20,13 @@ from fakebook.book import check, run, stage
 from fakebook.errors import UserError
 
 MATHJAX = "tex-svg-full.js"
+# For each citation pybtex asks every installed package for its plug-ins: once is enough.
+JUPYTER_BOOK = """
+import functools, pybtex.plugin
+pybtex.plugin.find_plugin = functools.cache(pybtex.plugin.find_plugin)
+from jupyter_book.cli.main import main
+main()
+"""
 PROBLEM = re.compile(r"WARNING|ERROR|Error:|error:")
 
 
@@ -40,7 +47,7 @@ def render(profile: str, runs: Iterable[str]) -> Path:
     command = [
         sys.executable,
         "-c",
-        "from jupyter_book.cli.main import main; main()",
+        JUPYTER_BOOK,
         "build",
         str(source),
         "--config",
