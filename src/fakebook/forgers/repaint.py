@@ -1,7 +1,7 @@
 """RePaint as a forger: a diffusion model that was trained to draw whole pictures, and fills holes all the same."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from fakebook.models.mixture import MixtureDenoiser
 from fakebook.models.unet import Denoiser, DenoiserConfig
 from fakebook.objectives.diffusion import as_noise, denoising_loss
 from fakebook.samplers.diffusion import Predict
-from fakebook.samplers.repaint import calls, repaint
+from fakebook.samplers.repaint import calls, itinerary, repaint
 from fakebook.samplers.schedules import Schedule, cosine
 
 
@@ -129,9 +129,9 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     schedule = cosine(settings_of(RePaintSettings, "repaint", entry).times)
     try:
         schedule.respaced(walk.steps)
-        walk.calls  # noqa: B018
+        itinerary(walk.steps, walk.jump, walk.visits)
     except ValueError as error:
-        raise UserError(f"repaint's walk {asdict(walk)}: {error}") from error
+        raise UserError(f"repaint's walk: {error}") from error
     options = {"seed": seed, "device": device, "progress": progress}
     trained = learned("repaint", RePaintSettings, entry, images, _new, _train, __name__, **options)
     return RePaintForger(trained, schedule, walk)
