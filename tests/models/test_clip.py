@@ -12,13 +12,21 @@ from PIL import Image
 from fakebook.guards import seeded
 from fakebook.models import clip as ours
 
-CONFIG = ours.small_clip(20, 9, 16, patch=8, embedding=8, width=32, layers=1, words=32, word_layers=2, head=16)
+VISION = {"a transformer": {"layers": 1, "width": 32}, "a residual network": {"layers": (1, 1, 1, 1), "width": 8}}
+
+
+def config(kind):
+    return ours.small_clip(20, 9, 32, patch=8, embedding=8, words=32, word_layers=2, head=16, **VISION[kind])
+
+
+def made(kind):
+    with seeded(0):
+        return open_clip.CLIP(**config(kind)).eval()
 
 
 @pytest.fixture(scope="module")
 def clip():
-    with seeded(0):
-        return open_clip.CLIP(**CONFIG).eval()
+    return made("a transformer")
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +35,12 @@ def tokens():
 
 
 @torch.inference_mode()
-def test_open_clip_loads_what_was_saved(clip, tokens, tmp_path):
-    ours.save(clip, CONFIG, tmp_path)
+@pytest.mark.parametrize("kind", VISION)
+def test_open_clip_loads_what_was_saved(kind, tokens, tmp_path):
+    clip = made(kind)
+    ours.save(clip, config(kind), tmp_path)
     again = ours.load(tmp_path)
-    images = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     assert not again.training
     for name, weight in clip.state_dict().items():
         assert torch.equal(again.state_dict()[name], weight), name
@@ -40,9 +50,9 @@ def test_open_clip_loads_what_was_saved(clip, tokens, tmp_path):
 
 @torch.inference_mode()
 def test_its_transform_gives_the_range_of_the_book(clip, tmp_path):
-    ours.save(clip, CONFIG, tmp_path)
+    ours.save(clip, config("a transformer"), tmp_path)
     _, transform = open_clip.create_model_from_pretrained(f"local-dir:{tmp_path}")
-    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     wanted = torch.from_numpy(pixels).permute(2, 0, 1) / 127.5 - 1
     torch.testing.assert_close(transform(Image.fromarray(pixels)), wanted, atol=1e-6, rtol=0)
     assert set(json.loads((tmp_path / "open_clip_config.json").read_text())) == {"model_cfg", "preprocess_cfg"}

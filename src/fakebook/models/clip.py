@@ -1,7 +1,7 @@
 """CLIP in small [@radford2021clip]: open_clip's own classes, kept in a folder that open_clip itself loads."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ def small_clip(
     context: int,
     size: int = 32,
     *,
+    layers: int | Sequence[int] = (1, 1, 1, 1),
+    width: int = 16,
     patch: int = 8,
     embedding: int = 64,
-    width: int = 96,
-    layers: int = 3,
     words: int = 64,
     word_layers: int = 2,
     head: int = 32,
@@ -30,9 +30,11 @@ def small_clip(
 
     Args:
         vocabulary, context: tokens that there are, and of a caption.
-        size, patch: pixels to a side of the pictures, and of the vision transformer's patches.
+        size: pixels to a side of the pictures.
+        layers: a number, those of a vision transformer; or the blocks in each of a residual network's four stages.
+        width: channels of the transformer, or of the residual network's first stage.
+        patch: pixels to a side of the transformer's patches; the residual network has none.
         embedding: numbers that picture and caption are both put into.
-        width, layers: of the vision transformer.
         words, word_layers: of the text transformer.
         head: channels of an attention head in both.
     """
@@ -42,7 +44,7 @@ def small_clip(
             "image_size": size,
             "patch_size": patch,
             "width": width,
-            "layers": layers,
+            "layers": layers if isinstance(layers, int) else list(layers),
             "head_width": head,
         },
         "text_cfg": {
