@@ -161,7 +161,11 @@ def test_extended_says_what_base_says_and_learns_what_it_is_told(names):
     given = {name: torch.randn(CONDITIONS[name], generator=rng(3)) for name in names}
     torch.testing.assert_close(network(x, t, **given), base(x, t), rtol=1e-6, atol=1e-6)
     network(x, t, **given).sub(1).square().mean().backward()
-    new = {"told": network.hear, "words": network.listen and network.listen[0].write, "beside": network.read}
+    new = {
+        "told": network.hear and network.hear[-1],
+        "words": network.listen and network.listen[0].write,
+        "beside": network.read,
+    }
     for name in names:
         grad = new[name].weight.grad[:, -2 * 2**2 :] if name == "beside" else new[name].weight.grad
         assert grad.abs().max() > 0
@@ -177,6 +181,23 @@ def test_a_condition_that_is_not_given_counts_as_zeros():
     torch.testing.assert_close(network(x, t), network(x, t, **zeros))
     assert not torch.allclose(network(x, t), network(x, t, told=torch.ones(3, 4)))
     assert not torch.allclose(network(x, t), network(x, t, beside=torch.ones(3, 2, 16, 16)))
+
+
+def test_what_is_told_goes_together():
+    """Two attributes at once do more than the sum of what each does to the embedding."""
+    _, t = inputs()
+    network = shaken(Denoiser(DenoiserConfig(**SMALL, told=4)))
+    one, other = (F.one_hot(torch.full((3,), number), 4).float() for number in (0, 2))
+    alone = network.hear(one) + network.hear(other)
+    assert not torch.allclose(network.hear(one + other), alone, rtol=1e-3, atol=1e-3)
+    first, _, second = network.hear
+    told = torch.randn(3, 4, generator=rng(3))
+    h = first.weight @ told[1]
+    heard = second.weight @ (h / (1 + (-h).exp()))
+    hidden = network.clock[0].weight @ time_embedding(t, 16)[1] + network.clock[0].bias
+    hidden = hidden / (1 + (-hidden).exp())
+    h = network.clock[2].weight @ hidden + network.clock[2].bias + heard
+    torch.testing.assert_close(network.time(t, told)[1], h / (1 + (-h).exp()))
 
 
 def test_what_lies_beside_is_read_as_further_channels():

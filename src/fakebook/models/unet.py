@@ -169,7 +169,7 @@ class Denoiser(nn.Module):
         if config.time:
             hidden = config.embedding
             self.clock = nn.Sequential(nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
-        self.hear = zeroed(nn.Linear(config.told, config.embedding, bias=False)) if config.told else None
+        self.hear = _hearing(config.told, config.embedding) if config.told else None
         self.read = nn.Conv2d(pixels + config.beside * config.patch**2, first, 3, padding=1)
         self.place = nn.Parameter(torch.zeros(first, config.grids[0], config.grids[0]))
         self.down, self.shrink, self.up, self.grow = (nn.ModuleList() for _ in range(4))
@@ -269,6 +269,15 @@ def extended(base: Denoiser, **conditions: int) -> Denoiser:
     weights["read.weight"] = F.pad(weights["read.weight"], (0, 0, 0, 0, 0, more))
     network.load_state_dict(network.state_dict() | weights)
     return network
+
+
+def _hearing(told: int, embedding: int) -> nn.Module:
+    """What is told, (B, told), to the embedding of time. Without biases, so that zeros say nothing; through a hidden
+    layer, since attributes go together: what a beard looks like depends on the colour of the hair.
+    """
+    first = nn.Linear(told, 2 * embedding, bias=False)
+    nn.init.kaiming_uniform_(first.weight, nonlinearity="relu")
+    return nn.Sequential(first, nn.SiLU(), zeroed(nn.Linear(2 * embedding, embedding, bias=False)))
 
 
 def _check(name: str, given: Tensor, wanted: tuple[int | None, ...]) -> None:
