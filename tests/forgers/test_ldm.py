@@ -7,7 +7,6 @@ from fakebook.data import masks as holes
 from fakebook.errors import UserError
 from fakebook.forgers import ldm
 from fakebook.models.latent_diffusion import shrunk
-from fakebook.objectives.diffusion import target
 
 TINY = {
     "autoencoder_steps": 3,
@@ -87,7 +86,7 @@ def test_the_autoencoder_is_frozen_while_the_network_learns(forger, tmp_path, mo
 
 
 def test_the_network_learns_the_codes_in_the_hole_as_the_loss_says(forger):
-    """The loss of the last phase on one batch, from its parts: v errors in the hole, each time by its share of all."""
+    """The loss of the last phase on one batch, from its parts: squared errors of codes, each time with its weight."""
     images, masks = scene()
     z, condition = forger.autoencoder.encode(images), forger.generator.condition(images, masks)
     rng = torch.Generator().manual_seed(2)
@@ -98,10 +97,10 @@ def test_the_network_learns_the_codes_in_the_hole_as_the_loss_says(forger):
         for root in (forger.schedule.alphas_bar**0.5, (1 - forger.schedule.alphas_bar) ** 0.5)
     )
     said = forger.generator(a * z + s * noise, t, condition)
-    v = (a / s) * (a * z + s * noise) - said / s  # of which x = a x_t - s v
-    wanted = (v - target("v", z, noise, a, s)).square() * ((t + 1) / 1000).view(-1, 1, 1, 1)
-    found, _ = ldm.denoise(forger.generator, z, condition, torch.Generator().manual_seed(2), forger.schedule)
-    torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4)
+    wanted = (said - z).square() * (1 + t).view(-1, 1, 1, 1)
+    same = torch.Generator().manual_seed(2)
+    found, _ = ldm.denoise(forger.generator, z, condition, same, forger.schedule, lambda t: 1 + t)
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
     assert (found[:, :1][shrunk(masks, 8) == 0] < found.max()).all()
 
 

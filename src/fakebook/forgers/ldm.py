@@ -1,6 +1,6 @@
 """Latent diffusion as a forger: an autoencoder, then diffusion of its codes beside those of what is known."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from fakebook.forgers.practice import Lesson, Trained, TrainedForger, learned, s
 from fakebook.models.autoencoder import ConvConfig
 from fakebook.models.kl_autoencoder import KLAutoencoder
 from fakebook.models.latent_diffusion import LatentInpainter, inpainter
+from fakebook.models.mixture import MixtureDenoiser
 from fakebook.models.unet import DenoiserConfig
 from fakebook.objectives.diffusion import as_noise, denoising_loss
 from fakebook.objectives.perceptual import Perceptual
@@ -43,7 +44,8 @@ class LDMSettings:
         holes: how many are cut into each picture, and into its mirror image, for the second training.
         steps, batch_size: of the second training.
         ema: decay of the averaged networks, which are the ones that forge.
-        mask_area: range of the holes in training, strokes and boxes on the face, as a share of the picture.
+        mask_area: range of the holes in training, strokes and boxes on the face, as a share of the picture: larger ones
+            than it will fill, since the network learns from what is in the hole alone.
     """
 
     autoencoder: Mapping[str, Any] = field(default_factory=dict)
@@ -55,12 +57,12 @@ class LDMSettings:
     kl: float = 1e-4
     perceptual: float = 0.0
     times: int = 1000
-    holes: int = 2
-    steps: int = 2600
-    batch_size: int = 8
+    holes: int = 1
+    steps: int = 1400
+    batch_size: int = 16
     lr: float = 2e-3
     ema: float = 0.99
-    mask_area: tuple[float, float] = (0.03, 0.25)
+    mask_area: tuple[float, float] = (0.1, 0.6)
 
 
 class LDMForger(TrainedForger):
@@ -146,7 +148,7 @@ def _new(settings: LDMSettings, shape: torch.Size) -> Trained:
     config = settings_of(ConvConfig, "ldm's autoencoder", {**usual, **settings.autoencoder, **fixed})
     autoencoder = KLAutoencoder(config, settings.encoder_blocks)
     code, side, _ = autoencoder.shape
-    usual = {"patch": 2, "widths": (96, 128), "blocks": 1}
+    usual = {"patch": 1, "widths": (48, 96), "blocks": 1}
     fixed = {"size": side, "channels": code, "beside": code + 1}
     network = settings_of(DenoiserConfig, "ldm's network", {**usual, **settings.network, **fixed})
     return Trained(inpainter(autoencoder, network))
@@ -184,13 +186,22 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
     schedule = cosine(settings.times)
     bank = aimed(2048, lesson.images.shape[-1], settings.mask_area, torch.Generator().manual_seed(lesson.seed))
 
+    codes, conditions = encoded(generator, lesson.images, bank, settings.holes, lesson.seed)
+    some = codes[:1000]
+    # What a single Gaussian leaves unknown at each t is the unit that errors are counted in: see chapter 7.
+    gaussian = MixtureDenoiser(some, torch.zeros(len(some), dtype=torch.long), min(256, len(some)), schedule.alphas_bar)
+    gaussian.to(device)
+
+    def weight(t: Tensor) -> Tensor:
+        return t / len(schedule) / gaussian.variance(t)
+
     def loss(networks, batch, rng):
-        return denoise(generator, *batch, rng, schedule)
+        return denoise(generator, *batch, rng, schedule, weight)
 
     second = training.fit(
         {"generator": generator.denoiser},
         training.Phase(loss, lr=settings.lr, warmup=min(50, settings.steps), **usual),
-        encoded(generator, lesson.images, bank, settings.holes, lesson.seed),
+        (codes, conditions),
         steps=settings.steps,
         batch_size=settings.batch_size,
         seed=lesson.seed + 1,
@@ -231,19 +242,16 @@ def encoded(network: LatentInpainter, images: Tensor, bank: Tensor, holes: int, 
 
 
 def denoise(
-    network: LatentInpainter, z: Tensor, condition: Tensor, rng: torch.Generator, schedule: Schedule
+    network: LatentInpainter,
+    z: Tensor,
+    condition: Tensor,
+    rng: torch.Generator,
+    schedule: Schedule,
+    weight: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Squared errors of the codes z (B, code, side, side) that the network says, of their shape, and ``noise_mse``.
-
-    They are counted as errors of v, by which an error of the code weighs as much as the noise lets one see of it; and
-    the noisy times more, where it is decided what the hole will hold, as in chapter 7.
+    """Weighted squared errors of the codes z (B, code, side, side) that the network says, of their shape, and
+    ``noise_mse``; see `fakebook.objectives.diffusion.denoising_loss`.
     """
     return denoising_loss(
-        lambda z_t, t: network(z_t, t, condition),
-        z,
-        rng,
-        schedule=schedule,
-        says="image",
-        scored="v",
-        weight=lambda t: (t + 1) / len(schedule),
+        lambda z_t, t: network(z_t, t, condition), z, rng, schedule=schedule, says="image", weight=weight
     )
