@@ -1,9 +1,13 @@
 """Stable Diffusion's parts: a pipeline in its layout goes through the loader, and our sampler draws what it draws."""
 
+import shutil
+
+import huggingface_hub
 import pytest
 import torch
 from diffusers import DDIMScheduler
 
+from fakebook.data import fetch, manifest
 from fakebook.errors import UserError
 from fakebook.samplers import diffusion, stable_diffusion
 from fakebook.samplers.guidance import guided
@@ -52,6 +56,28 @@ def test_a_folder_in_diffusers_layout_is_loaded(pipeline, tmp_path):
     pictures = [p("a face", generator=torch.Generator().manual_seed(0), **options).images for p in (pipeline, loaded)]
     assert pictures[0].shape == (1, 64, 64, 3)
     assert (pictures[0] == pictures[1]).all()
+
+
+def test_what_is_fetched_is_what_the_loader_needs(pipeline, tmp_path, monkeypatch):
+    """The published folder holds more: other precisions, other formats, a filter of what may be shown."""
+    pipeline.save_pretrained(tmp_path / "hub")
+    for extra in ("unet/diffusion_pytorch_model.fp16.safetensors", "unet/model.bin", "safety_checker/config.json"):
+        (tmp_path / "hub" / extra).parent.mkdir(exist_ok=True)
+        (tmp_path / "hub" / extra).write_text("{}")
+
+    def snapshot(repository, local_dir, allow_patterns, ignore_patterns):
+        names = [path.relative_to(tmp_path / "hub") for path in (tmp_path / "hub").rglob("*") if path.is_file()]
+        patterns = {"allow_patterns": allow_patterns, "ignore_patterns": ignore_patterns}
+        for name in huggingface_hub.utils.filter_repo_objects([str(name) for name in names], **patterns):
+            (local_dir / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(tmp_path / "hub" / name, local_dir / name)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setenv("FAKEBOOK_DATA", str(tmp_path / "data"))
+    folder = fetch.fetch(manifest.load().entry("stable_diffusion"))[0]
+    assert not list(folder.rglob("*fp16*")) + list(folder.rglob("*.bin")) + list(folder.rglob("safety_checker"))
+    again = stable_diffusion.load(folder).unet.state_dict()
+    assert all(torch.equal(weight, again[name]) for name, weight in pipeline.unet.state_dict().items())
 
 
 def test_what_is_not_there_is_said_in_a_line(tmp_path):

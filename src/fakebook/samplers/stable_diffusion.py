@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import huggingface_hub
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
@@ -11,6 +12,7 @@ from fakebook.errors import UserError
 from fakebook.samplers.schedules import Schedule
 
 PUBLISHED = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+WANTED, UNWANTED = ["*.json", "*.txt", "*.safetensors"], ["safety_checker/*", "*.fp16.*", "*.non_ema.*"]
 LETTERS = [chr(code) for code in range(33, 127)]
 
 
@@ -52,6 +54,17 @@ def load(source: str | Path = PUBLISHED, device: str | torch.device = "cpu") -> 
         raise UserError(f"Stable Diffusion cannot be loaded from {source}: {reason}") from error
     half = torch.device(device).type == "cuda"
     return _quiet(pipeline).to(device, torch.float16 if half else torch.float32)
+
+
+def fetch(data_home: str | Path) -> None:
+    """Download the published one into a folder that `load` takes: safetensors and what belongs to them, 4.3 GB.
+
+    What is there already is not fetched again.
+
+    Raises:
+        OSError: no network.
+    """
+    huggingface_hub.snapshot_download(PUBLISHED, local_dir=data_home, allow_patterns=WANTED, ignore_patterns=UNWANTED)
 
 
 def tiny(seed: int = 0) -> StableDiffusionPipeline:
