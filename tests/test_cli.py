@@ -10,7 +10,7 @@ run = CliRunner().invoke
 
 def test_list_names_every_data_set():
     result = run(app, ["data", "list"])
-    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 12
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 13
     assert result.stdout.startswith("mnist5k ") and "\nclip " in result.stdout
 
 
