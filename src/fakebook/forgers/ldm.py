@@ -1,11 +1,10 @@
 """Latent diffusion as a forger: an autoencoder, then diffusion of its codes beside those of what is known."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -13,13 +12,21 @@ from fakebook import device as devices
 from fakebook import training
 from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
-from fakebook.forgers import check, composite
+from fakebook.forgers import check
 from fakebook.forgers.holes import aimed
-from fakebook.forgers.practice import Lesson, Trained, TrainedForger, learned, settings_of
+from fakebook.forgers.practice import (
+    Lesson,
+    Trained,
+    TrainedForger,
+    importance,
+    joined,
+    learned,
+    painted_into,
+    settings_of,
+)
 from fakebook.models.autoencoder import ConvConfig
 from fakebook.models.kl_autoencoder import KLAutoencoder
 from fakebook.models.latent_diffusion import LatentInpainter, inpainter
-from fakebook.models.mixture import MixtureDenoiser
 from fakebook.models.unet import DenoiserConfig
 from fakebook.objectives.diffusion import as_noise, denoising_loss
 from fakebook.objectives.perceptual import Perceptual
@@ -100,24 +107,18 @@ class LDMForger(TrainedForger):
             ValueError: a mask that is all hole; more steps than there are times.
         """
         check(images, masks, seeds)
-        cut = masks.flatten(1).any(1).cpu()
         whole = masks.flatten(1).all(1).cpu()
         if whole.any():
             raise ValueError(f"mask {int(whole.nonzero()[0])} is all hole: there is nothing to go by")
-        if not cut.any():
-            return images.cpu()
-        device = self.autoencoder.scale.device
-        draws = [torch.Generator(device).manual_seed(s) for s in seeds[cut].tolist()]
-        schedule = self.schedule.respaced(self.calls if steps is None else steps, spacing="trailing")
-        with torch.inference_mode():
-            condition = self.generator.condition(images[cut].to(device), masks[cut].to(device))
+
+        def paint(known, holes, draws):
+            schedule = self.schedule.respaced(self.calls if steps is None else steps, spacing="trailing")
+            condition = self.generator.condition(known, holes)
             predict = as_noise(lambda z_t, t: self.generator(z_t, t, condition), self.schedule, "image")
-            for z in ddim(predict, noise_like(condition[:, :-1], draws), schedule):
-                last = z
-            found = self.autoencoder.decode(last).clamp(-1, 1)
-        painted = images.cpu().clone()
-        painted[cut] = found.cpu()
-        return composite(painted, images, masks)
+            *_, z = ddim(predict, noise_like(condition[:, :-1], draws), schedule)
+            return self.autoencoder.decode(z)
+
+        return painted_into(images, masks, seeds, self.autoencoder.scale.device, paint)
 
 
 def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", progress: bool = True) -> LDMForger:
@@ -187,13 +188,7 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
     bank = aimed(2048, lesson.images.shape[-1], settings.mask_area, torch.Generator().manual_seed(lesson.seed))
 
     codes, conditions = encoded(generator, lesson.images, bank, settings.holes, lesson.seed)
-    some = codes[:1000]
-    # What a single Gaussian leaves unknown at each t is the unit that errors are counted in: see chapter 7.
-    gaussian = MixtureDenoiser(some, torch.zeros(len(some), dtype=torch.long), min(256, len(some)), schedule.alphas_bar)
-    gaussian.to(device)
-
-    def weight(t: Tensor) -> Tensor:
-        return t / len(schedule) / gaussian.variance(t)
+    weight = importance(codes, schedule, device)
 
     def loss(networks, batch, rng):
         return denoise(generator, *batch, rng, schedule, weight)
@@ -213,9 +208,7 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
         title="latent diffusion, the U-Net",
     )
     generator.denoiser.load_state_dict(second.ema["generator"].state_dict())
-    later = second.frame.assign(step=second.frame["step"] + steps)
-    frame = pd.concat([first.frame, later], ignore_index=True)
-    return trained, replace(second, frame=frame, seconds=first.seconds + second.seconds)
+    return trained, joined(first, second)
 
 
 def encoded(network: LatentInpainter, images: Tensor, bank: Tensor, holes: int, seed: int = 0) -> tuple[Tensor, Tensor]:

@@ -11,10 +11,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from fakebook import device as devices
 from fakebook import keep, training
 from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
+from fakebook.forgers import composite
 from fakebook.guards import seeded
+from fakebook.models.mixture import MixtureDenoiser
+from fakebook.samplers.schedules import Schedule
 from fakebook.training import Phase
 
 Settings = TypeVar("Settings")
@@ -104,9 +108,46 @@ class Lesson:
             }
             | options,
         )
-        later = after.frame.assign(step=after.frame["step"] + len(before.frame))
-        frame = pd.concat([before.frame, later], ignore_index=True)
-        return replace(after, frame=frame, seconds=before.seconds + after.seconds)
+        return joined(before, after)
+
+
+def joined(before: training.History, after: training.History) -> training.History:
+    """One History of a training in two parts."""
+    later = after.frame.assign(step=after.frame["step"] + len(before.frame))
+    frame = pd.concat([before.frame, later], ignore_index=True)
+    return replace(after, frame=frame, seconds=before.seconds + after.seconds)
+
+
+def importance(data: Tensor, schedule: Schedule, device: str | torch.device) -> Callable[[Tensor], Tensor]:
+    """What the squared error at indices (B,) of a schedule counts: more where there is more noise, in the unit of what
+    a single Gaussian, fitted to ``data`` (N, C, H, W), would leave unknown there. See chapter 7.
+    """
+    some = data[:1000]
+    gaussian = MixtureDenoiser(some, torch.zeros(len(some), dtype=torch.long), min(256, len(some)), schedule.alphas_bar)
+    gaussian.to(devices.pick(device))
+    return lambda t: t / len(schedule) / gaussian.variance(t)
+
+
+def painted_into(
+    images: Tensor, masks: Tensor, seeds: Tensor, device: torch.device, paint: Callable[..., Tensor]
+) -> Tensor:
+    """A forgery by a forger that draws noise: pictures without a hole come back as they are, and the seed of each
+    decides what is drawn for it, in whatever batch it comes.
+
+    Args:
+        images, masks, seeds: as of `fakebook.forgers.Forger`.
+        paint: ``paint(images, masks, draws)`` of those with a hole, on ``device``, with a generator for each; to
+            pictures (B, C, H, W), which are cut to [-1, 1].
+    """
+    cut = masks.flatten(1).any(1).cpu()
+    if not cut.any():
+        return images.cpu()
+    draws = [torch.Generator(device).manual_seed(s) for s in seeds[cut].tolist()]
+    with torch.inference_mode():
+        found = paint(images[cut].to(device), masks[cut].to(device), draws)
+    painted = images.cpu().clone()
+    painted[cut] = found.clamp(-1, 1).cpu()
+    return composite(painted, images, masks)
 
 
 def learned(

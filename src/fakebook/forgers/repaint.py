@@ -7,13 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fakebook import device as devices
 from fakebook import training
 from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
-from fakebook.forgers import check, composite
-from fakebook.forgers.practice import Lesson, Trained, TrainedForger, learned, settings_of
-from fakebook.models.mixture import MixtureDenoiser
+from fakebook.forgers import check
+from fakebook.forgers.practice import Lesson, Trained, TrainedForger, importance, learned, painted_into, settings_of
 from fakebook.models.unet import Denoiser, DenoiserConfig
 from fakebook.objectives.diffusion import as_noise, denoising_loss
 from fakebook.samplers.diffusion import Predict
@@ -100,18 +98,12 @@ class RePaintForger(TrainedForger):
         """
         check(images, masks, seeds)
         walk = replace(self.walk, **changes)
-        cut = masks.flatten(1).any(1).cpu()
-        if not cut.any():
-            return images.cpu()
-        device = next(self.generator.parameters()).device
-        draws = [torch.Generator(device).manual_seed(s) for s in seeds[cut].tolist()]
-        known, holes = images[cut].to(device), masks[cut].to(device)
-        with torch.inference_mode():
-            for x in repaint(self.predict, known, holes, self.spaced(walk.steps), draws, walk.jump, walk.visits):
-                last = x
-        painted = images.cpu().clone()
-        painted[cut] = last.clamp(-1, 1).cpu()
-        return composite(painted, images, masks)
+
+        def paint(known, holes, draws):
+            *_, x = repaint(self.predict, known, holes, self.spaced(walk.steps), draws, walk.jump, walk.visits)
+            return x
+
+        return painted_into(images, masks, seeds, next(self.generator.parameters()).device, paint)
 
 
 def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", progress: bool = True) -> RePaintForger:
@@ -143,14 +135,9 @@ def _new(settings: RePaintSettings, shape: torch.Size) -> Trained:
 
 
 def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]:
-    settings, some = lesson.settings, lesson.images[:1000]
+    settings = lesson.settings
     schedule = cosine(settings.times)
-    # What a single Gaussian leaves unknown at each t is the unit that errors are counted in: see chapter 7.
-    gaussian = MixtureDenoiser(some, torch.zeros(len(some), dtype=torch.long), min(256, len(some)), schedule.alphas_bar)
-    gaussian.to(devices.pick(lesson.device))
-
-    def weight(t: Tensor) -> Tensor:
-        return t / len(schedule) / gaussian.variance(t)
+    weight = importance(lesson.images, schedule, lesson.device)
 
     def loss(networks, batch, rng):
         return denoising_loss(networks["generator"], batch, rng, schedule=schedule, says="image", weight=weight)
