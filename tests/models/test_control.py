@@ -57,6 +57,7 @@ def test_the_first_step_moves_what_is_zero_and_the_second_the_rest():
 
     zeros = {"zeros.0.weight", "zeros.0.bias", "zeros.1.weight", "zeros.1.bias"}
     found = gradients()
+    assert found.keys() == dict(control.named_parameters()).keys(), "nothing lies idle"
     assert {name for name, size in found.items() if size > 0} == zeros
     with torch.no_grad():
         for weight in control.parameters():

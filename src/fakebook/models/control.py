@@ -26,6 +26,7 @@ class ControlNet(nn.Module):
         self.copy = deepcopy(base).requires_grad_(True)
         for unused in ("after", "up", "grow", "norm", "write"):  # the way up
             delattr(self.copy, unused)
+        self.copy.attention, self.copy.listen = self.copy.attention[:1], self.copy.listen[:1]  # their way down
         first = config.widths[0]
         self.see = nn.Sequential(
             nn.Conv2d(hint * config.patch**2, first, 3, padding=1),
