@@ -66,6 +66,24 @@ def square(image: Tensor, size: int) -> Tensor:
     return resize(image[:, top : top + side, left : left + side], size)
 
 
+def files_of(folder: Path) -> list[Path]:
+    """The photographs in a folder and in its subfolders, by their suffix, sorted; nothing hidden.
+
+    Raises:
+        UserError: no such folder, or no photograph in it.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder: give one with face photographs, for example `make book PHOTOS=faces`")
+    files = sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    if not files:
+        raise UserError(f"{folder} holds no photograph ({', '.join(sorted(SUFFIXES))}): put some there")
+    return files
+
+
 def load(
     folder: str | Path,
     size: int = 64,
@@ -92,15 +110,7 @@ def load(
         UserError: no such folder, no photograph in it, none that can be read, or an images.csv that does not fit.
     """
     folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"{folder} is no folder: give one with face photographs, for example `make book PHOTOS=faces`")
-    files = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not files:
-        raise UserError(f"{folder} holds no photograph ({', '.join(sorted(SUFFIXES))}): put some there")
+    files = files_of(folder)
     names = [path.relative_to(folder).as_posix() for path in files]
     people, note = _identities(folder, names) if who is None else ({file: who(file) for file in names}, "as published")
     files = _chosen(files, people, limit, seed)
