@@ -113,7 +113,10 @@ def test_a_broken_file_alone_is_an_error_and_among_others_a_warning(tmp_path, na
     assert name in str(alone.value) and "\n" not in str(alone.value)
     picture().save(tmp_path / "good.png")
     with pytest.warns(UserWarning, match=f"1 of 2 left out: .*{name}"):
-        assert photos.load(tmp_path, 16).files == ["good.png"]
+        loaded = photos.load(tmp_path, 16)
+    assert loaded.files == ["good.png"] and len(loaded) == 1 and loaded.images.shape == (1, 3, 16, 16)
+    (why,) = loaded.left_out
+    assert name in why and loaded.take(torch.tensor([0])).left_out == loaded.left_out
 
 
 def test_a_missing_file(tmp_path):

@@ -34,6 +34,24 @@ def test_fractions_are_of_the_identities():
     assert not torch.equal(parts["test"], splits.by_identity(identity, seed=1)["test"])
 
 
+def test_forgers_get_people_of_their_own_where_there_are_enough():
+    few, learning = splits.for_forging(torch.arange(splits.ENOUGH - 1))
+    assert list(few) == ["train", "valid", "test"] and learning is few["train"]
+    assert all(torch.equal(few[name], part) for name, part in splits.by_identity(torch.arange(499)).items())
+    identity = torch.arange(splits.ENOUGH).repeat(2)
+    many, learning = splits.for_forging(identity, {"train": 0.5, "valid": 0.2, "test": 0.3})
+    assert {name: len(identity[part].unique()) for name, part in many.items()} == {
+        "forger": 250,
+        "train": 125,
+        "valid": 50,
+        "test": 75,
+    }
+    assert learning is many["forger"]
+    splits.check_disjoint(many, identity)
+    told, learning = splits.for_forging(torch.arange(splits.ENOUGH), {"forger": 0.8, "train": 0.1, "test": 0.1})
+    assert len(learning) == len(told["forger"]) == 400
+
+
 def test_one_identity_cannot_be_split():
     with pytest.raises(UserError, match=r"^1 identity cannot fill the splits train, valid, test.*images\.csv"):
         splits.by_identity(torch.zeros(50, dtype=torch.long))
@@ -57,3 +75,5 @@ def test_a_shared_index_an_identity_and_a_picture_are_found():
     images[4] = images[1]
     with pytest.raises(UserError, match=r"the same picture, number 1 of split train .* split test \(there number 4\)"):
         splits.check_disjoint(parts, identity, images)
+    with pytest.raises(UserError, match=r"the same picture, b\.png of split train .* split test \(there e\.png\)"):
+        splits.check_disjoint(parts, identity, images, [f"{letter}.png" for letter in "abcdef"])

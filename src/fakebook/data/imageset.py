@@ -24,6 +24,7 @@ class ImageSet:
         captions: one sentence an image.
         files: where each image came from, for data read from a folder.
         note: how identities were told apart, in one sentence.
+        left_out: files that could not be used, for each one sentence that says which and why.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ImageSet:
     captions: list[str] | None = None
     files: list[str] | None = None
     note: str = ""
+    left_out: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -73,7 +75,7 @@ def fingerprint(*parts) -> str:
     for part in parts:
         if isinstance(part, Tensor):
             digest.update(f"{tuple(part.shape)} {part.dtype};".encode())
-            digest.update(part.detach().cpu().contiguous().numpy().tobytes())
+            digest.update(part.detach().cpu().contiguous().numpy())  # as it is: a copy may not fit into memory
         else:
             digest.update(f"{part!r};".encode())
     return digest.hexdigest()
@@ -104,6 +106,11 @@ def resampled(images: Tensor, size: int, mode: str) -> Tensor:
 def from_bytes(pixels: Tensor) -> Tensor:
     """uint8 in [0, 255] to float32 in [-1, 1]."""
     return pixels.to(torch.float32) / 127.5 - 1
+
+
+def floats(images: Tensor) -> Tensor:
+    """Images as networks take them: bytes, as large sets are held in memory, ``from_bytes``; floats as they are."""
+    return from_bytes(images) if images.dtype == torch.uint8 else images
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -99,7 +99,8 @@ def load(
 
     Who is who comes from ``images.csv`` (columns ``file``, ``identity``) if it is there; else from the beginning of
     the file's name, up to the first ``_``, ``-``, ``.``, ``(`` or space, if several files share one; else each file is
-    a person of its own. ``note`` says which. Files that cannot be read are left out with one warning that names them.
+    a person of its own. ``note`` says which. Files that cannot be read are left out with one warning that names the
+    first of them; ``left_out`` has them all.
 
     Args:
         limit: at most so many, whole persons in an order drawn from ``seed``.
@@ -114,22 +115,23 @@ def load(
     names = [path.relative_to(folder).as_posix() for path in files]
     people, note = _identities(folder, names) if who is None else ({file: who(file) for file in names}, "as published")
     files = _chosen(files, people, limit, seed)
-    images, kept, refused = [], [], []
+    images, kept, refused = torch.empty(len(files), 3, size, size), [], []
     for path in files:
         try:
-            images.append(square(prepare(path), size))
+            images[len(kept)] = square(prepare(path), size)
             kept.append(path.relative_to(folder).as_posix())
         except UserError as error:
             refused.append(str(error))
-    if not images:
+    if not kept:
         raise UserError(f"none of the {len(files)} photographs in {folder} can be used; the first: {refused[0]}")
     if refused:
         more = f" (and {len(refused) - 5} more)" if len(refused) > 5 else ""
         warnings.warn(f"{len(refused)} of {len(files)} left out: {'; '.join(refused[:5])}{more}", stacklevel=2)
-    stacked = torch.stack(images)
+    images = images[: len(kept)]
     _, identity = np.unique([people[file] for file in kept], return_inverse=True)
     identity = torch.from_numpy(identity.astype(np.int64))
-    return ImageSet(name, label, stacked, identity, fingerprint(stacked, identity), files=kept, note=note)
+    mark, left_out = fingerprint(images, identity), tuple(refused)
+    return ImageSet(name, label, images, identity, mark, files=kept, note=note, left_out=left_out)
 
 
 def _chosen(files: list[Path], people: dict[str, str], limit: int | None, seed: int) -> list[Path]:

@@ -1,7 +1,7 @@
 """Splits by identity, and the check that no image stands in two of them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import LongTensor, Tensor
@@ -10,6 +10,7 @@ from fakebook.data.imageset import to_bytes
 from fakebook.errors import UserError
 
 FRACTIONS = {"train": 0.6, "valid": 0.15, "test": 0.25}
+ENOUGH = 500  # people: half of them will do for the detectors, and half for the forgers
 
 
 def by_identity(identity: Tensor, fractions: Mapping[str, float] | None = None, seed: int = 0) -> dict[str, LongTensor]:
@@ -41,6 +42,23 @@ def by_identity(identity: Tensor, fractions: Mapping[str, float] | None = None, 
     return splits
 
 
+def for_forging(
+    identity: Tensor, fractions: Mapping[str, float] | None = None, seed: int = 0
+) -> tuple[dict[str, LongTensor], LongTensor]:
+    """Splits for a data set that is to be forged, and the images that the forgers learn from.
+
+    Where there are ``ENOUGH`` people, half of them are the forgers' own, in a split ``"forger"`` before the others,
+    unless ``fractions`` says itself how many. With fewer people the forgers learn from those of train.
+
+    Args, Raises: as of ``by_identity``.
+    """
+    fractions = dict(FRACTIONS if fractions is None else fractions)
+    if "forger" not in fractions and identity.unique().numel() >= ENOUGH:
+        fractions = {"forger": 0.5} | {split: share / 2 for split, share in fractions.items()}
+    parts = by_identity(identity, fractions, seed)
+    return parts, parts.get("forger", parts["train"])
+
+
 def _counts(shares: list[float], total: int) -> list[int]:
     """Whole numbers in proportion to ``shares``, at least one each, that sum to ``total``."""
     counts = [max(1, int(share * total)) for share in shares]
@@ -53,24 +71,30 @@ def _counts(shares: list[float], total: int) -> list[int]:
 
 def hashes(images: Tensor) -> list[str]:
     """sha256 of the pixels of each image of (N, C, H, W) in [-1, 1], as 8-bit values: what a file would hold."""
-    return [hashlib.sha256(image.numpy().tobytes()).hexdigest() for image in to_bytes(images).cpu().contiguous()]
+    return [hashlib.sha256(to_bytes(image).cpu().contiguous().numpy()).hexdigest() for image in images]
 
 
 def check_disjoint(
-    splits: Mapping[str, LongTensor], identity: Tensor | None = None, images: Tensor | None = None
+    splits: Mapping[str, LongTensor],
+    identity: Tensor | None = None,
+    images: Tensor | None = None,
+    files: Sequence[str] | None = None,
 ) -> None:
     """Make sure that no index, no identity (if given) and no image (by its pixels, if given) stands in two splits.
+
+    Args:
+        files: what to call the images, else by their numbers.
 
     Raises:
         UserError: something does; it is named, with both splits.
     """
-    pixels = None if images is None else hashes(images)
     check_unshared({split: index.tolist() for split, index in splits.items()}, "image number")
     if identity is not None:
         check_unshared({split: identity[index].tolist() for split, index in splits.items()}, "identity")
-    if pixels is not None:
+    if images is not None:
+        pixels, called = hashes(images), files or [f"number {i}" for i in range(len(images))]
         check_unshared(
-            {split: {pixels[i]: f"number {i}" for i in index.tolist()} for split, index in splits.items()},
+            {split: {pixels[i]: called[i] for i in index.tolist()} for split, index in splits.items()},
             "the same picture,",
         )
 
