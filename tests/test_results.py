@@ -33,6 +33,14 @@ def test_figure_is_kept_in_three_formats_with_its_provenance(results):
     assert sidecar["alt"] == "The loss falls." and sidecar["provenance"]["seed"] == 0
 
 
+def test_the_numbers_behind_a_figure_are_kept_where_they_are_given(results):
+    frame = pd.DataFrame({"loss": [1.0, 0.1 + 0.2]}, index=pd.Index([1, 2], name="epoch"))
+    results.figure("loss", drawing(), alt="The loss falls.", data=frame)
+    results.figure("gain", drawing(), alt="The gain falls.")
+    pd.testing.assert_frame_equal(pd.read_csv(results.folder / "loss.csv", index_col="epoch"), frame)
+    assert not (results.folder / "gain.csv").exists()
+
+
 def test_the_same_figure_is_the_same_file(tmp_path):
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:

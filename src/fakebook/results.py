@@ -1,8 +1,9 @@
 """What a run leaves behind: figures, tables and numbers by name, each with its provenance.
 
 The poster and the book's prose read from here and nowhere else. A run's folder holds, for a figure ``loss``,
-``loss.svg``, ``loss.pdf``, ``loss.png`` and ``loss.json``; for a table, a CSV and a JSON file; for an animation, a GIF,
-a PNG of where it ends and a JSON file; and ``numbers.json``.
+``loss.svg``, ``loss.pdf``, ``loss.png`` and ``loss.json``, and the numbers that were drawn as ``loss.csv`` where the
+chapter gives them; for a table, a CSV and a JSON file; for an animation, a GIF, a PNG of where it ends and a JSON file;
+and ``numbers.json``.
 ``run.json`` is written last, by ``footer``: a folder without it is a run that did not finish.
 """
 
@@ -88,8 +89,10 @@ class Results:
             if old.is_file():
                 old.unlink()
 
-    def figure(self, name: str, fig: Figure, *, alt: str, caption: str = "") -> None:
+    def figure(self, name: str, fig: Figure, *, alt: str, caption: str = "", data: pd.DataFrame | None = None) -> None:
         """Show ``fig`` and keep it as SVG, PDF and PNG, with ``alt`` for those who cannot see it.
+
+        ``data``, the numbers that it draws, are kept as CSV for those who draw them otherwise, as the poster does.
 
         Raises:
             UserError: no alt text, or the name is taken.
@@ -99,6 +102,9 @@ class Results:
         for kind, content in drawn.items():
             with atomic(self.folder / f"{name}.{kind}") as path:
                 path.write_bytes(content)
+        if data is not None:
+            with atomic(self.folder / f"{name}.csv") as path:
+                data.to_csv(path)
         width = round(fig.get_size_inches()[0] * 100)
         plt.close(fig)
         self._sidecar(name, kind="figure", alt=alt, caption=caption)
