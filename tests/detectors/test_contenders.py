@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from fakebook.data.dolos import SPLITS, Dolos, write_image, write_report
+from fakebook.data.imageset import floats
 from fakebook.detectors import contenders, trial
 from fakebook.detectors.contenders import ATTRIBUTION
 from fakebook.detectors.embeddings import Backbone
@@ -50,7 +51,9 @@ def small():
 def test_parts_are_balanced_pairs(parts, tmp_path):
     train = parts["train"]
     assert list(train.images) == ["real", "lama", "classical"]
-    assert all(images.shape == (8, 3, 16, 16) for images in train.images.values())
+    assert all(images.shape == (8, 3, 16, 16) and images.dtype == torch.uint8 for images in train.images.values())
+    files = Dolos(tmp_path / "forged", "faces").images("lama", "train")
+    torch.testing.assert_close(floats(train.images["lama"]), files, rtol=0, atol=0)
     x, labels = trial.binary(train.images, "lama")
     assert labels.tolist() == [0] * 8 + [1] * 8 and torch.equal(x[8:], train.images["lama"])
     x, labels = trial.binary(train.images, ["lama", "classical"])
@@ -84,6 +87,20 @@ def test_every_contender_answers_both_questions(parts, small):
         assert torch.isfinite(detector.curve).all()
         who = contender.fit(ATTRIBUTION, RECIPE, device="cpu")
         assert who.logits(contender.inputs["test"]["real"]).shape == (8, 3)
+
+
+def test_bytes_and_floats_are_the_same_images(parts, small):
+    as_floats = {
+        split: trial.Part(part.names, {kind: floats(images) for kind, images in part.images.items()})
+        for split, part in parts.items()
+    }
+    for make in (contenders.from_scratch, lambda parts: contenders.fine_tuned(small, parts)):
+        some, others = make(parts), make(as_floats)
+        one, other = (contender.fit("lama", RECIPE, device="cpu") for contender in (some, others))
+        assert not other.kept.loaded and torch.equal(one.curve, other.curve)
+        scores = some.scores(one), others.scores(other)
+        assert all(torch.equal(scores[0][kind], scores[1][kind]) for kind in scores[0])
+        assert torch.equal(one.features(some.inputs["test"]["real"]), other.features(others.inputs["test"]["real"]))
 
 
 def test_what_was_learned_is_kept_until_it_changes(parts, small, tmp_path):

@@ -21,6 +21,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import center_crop, resize
 
 from fakebook import code, paths, weights
+from fakebook.data.imageset import floats
 from fakebook.errors import UserError
 from fakebook.models.efficientnet_lite0 import efficientnet_lite0
 
@@ -30,8 +31,8 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Backbone(nn.Module):
     """A network without its classifier, with the preprocessing it was trained with.
 
-    Takes images (B, 3, H, W) in [-1, 1] of any size, square or not (the shorter side is scaled to ``size`` and the
-    middle cut out, as CLIP does), and gives embeddings (B, ``width``), not normalised.
+    Takes images (B, 3, H, W) in [-1, 1], or as bytes, of any size, square or not (the shorter side is scaled to
+    ``size`` and the middle cut out, as CLIP does), and gives embeddings (B, ``width``), not normalised.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Backbone(nn.Module):
 
     def prepare(self, images: Tensor) -> Tensor:
         """Resized to (B, 3, ``size``, ``size``) by one antialiased bicubic, and normalised as the network wants it."""
+        images = floats(images)
         if min(images.shape[-2:]) != self.size:
             images = resize(images, [self.size], InterpolationMode.BICUBIC, antialias=True).clamp(-1, 1)
         images = center_crop(images, [self.size])

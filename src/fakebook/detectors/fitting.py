@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakebook import training
+from fakebook.data.imageset import floats
 from fakebook.metrics.detection import average_precision
 
 CURVE = ("train_loss", "valid_loss", "valid")  # the columns of a detector's curve
@@ -45,6 +46,8 @@ class Recipe:
 class Detector(nn.Module):
     """A body (images or embeddings to features) and a linear head (features to the logits of the classes).
 
+    It takes floats, images in [-1, 1] among them, or images as bytes.
+
     ``curve`` (epochs, 3) is kept with the weights: training loss, validation loss, and validation AP (two classes) or
     accuracy (more) after each epoch.
     """
@@ -55,7 +58,7 @@ class Detector(nn.Module):
         self.register_buffer("curve", torch.full((epochs, len(CURVE)), math.nan))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.head(self.body(x))
+        return self.head(self.body(floats(x)))
 
     def features(self, x: Tensor, batch_size: int = 256) -> Tensor:
         """Features (N, width) before the head, on the CPU; in evaluation mode, in batches."""
@@ -77,7 +80,7 @@ def _batched(module: nn.Module, x: Tensor, batch_size: int, device: torch.device
     was_training = module.training
     module.eval()
     with torch.inference_mode():
-        parts = [module(x[i : i + batch_size].to(device)).float().cpu() for i in range(0, len(x), batch_size)]
+        parts = [module(floats(x[i : i + batch_size].to(device))).float().cpu() for i in range(0, len(x), batch_size)]
     module.train(was_training)
     return torch.cat(parts)
 
@@ -123,7 +126,7 @@ def train(
         for norm in norms:
             norm.eval()
         with torch.set_grad_enabled(not frozen):
-            features = networks["body"](inputs)
+            features = networks["body"](floats(inputs))
         return F.cross_entropy(networks["head"](features), targets, reduction="none"), {}
 
     def look(done, networks):
