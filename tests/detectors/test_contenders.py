@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 from torch import nn
 
 from fakebook.data.dolos import SPLITS, Dolos, write_image, write_report
@@ -136,3 +137,13 @@ def test_cross_is_average_precision_cell_by_cell():
         assert found[s, i, j, 0] == pytest.approx(average_precision(labels, scores), abs=1e-12)
     cell = interval(found[:, 0, 1])
     assert cell.low < cell.value < cell.high
+
+
+def test_agreement_is_spearmans_rank_correlation():
+    rng = np.random.default_rng(0)
+    ap, other = rng.normal(size=(2, 12, 5)).round(1), rng.normal(size=12).round(1)  # with ties
+    found = trial.agreement(ap, other)
+    assert found.shape == (2, 5)
+    for s, draw in np.ndindex(2, 5):
+        assert found[s, draw] == pytest.approx(spearmanr(ap[s, :, draw], other).statistic, abs=1e-12)
+    assert (trial.agreement(np.full((1, 12, 3), 0.5), other) == 0).all()

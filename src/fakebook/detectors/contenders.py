@@ -118,7 +118,7 @@ def fine_tuned(
     With ``still_norms`` the running statistics of the batch norms stay as they are in the second half too.
     """
     inputs = {split: part.images for split, part in parts.items()}
-    embedded = _embedded(backbone, parts, device)
+    embedded = _embedded(backbone, {split: parts[split] for split in ("train", "valid")}, device)
 
     def learn(detector: Detector, question: str, recipe: Recipe, seed: int) -> Detector:
         return cnn.fine_tune(

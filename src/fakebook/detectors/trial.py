@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
 
 from fakebook.data import dolos, fetch, manifest
@@ -132,6 +133,22 @@ def cross(
             for s in trainings
         ]
     )
+
+
+def agreement(ap: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation ρ of some cells with the same cells of another matrix, on every resample.
+
+    Args:
+        ap: (S, K, 1 + ``draws``), K cells of ``cross``.
+        other: (K,) the other matrix's.
+
+    Returns:
+        (S, 1 + ``draws``) in [-1, 1]; 0 where all cells are equal, which is no order.
+    """
+    ours, theirs = rankdata(ap, axis=1), rankdata(other)
+    ours, theirs = ours - ours.mean(1, keepdims=True), theirs - theirs.mean()
+    length = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs)
+    return np.einsum("skr,k->sr", ours, theirs) / np.where(length > 0, length, 1)
 
 
 def outcome(scores: Mapping[str, Tensor], forger: str) -> tuple[np.ndarray, np.ndarray]:
