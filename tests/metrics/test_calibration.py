@@ -1,0 +1,46 @@
+"""Calibration: against torchmetrics, scikit-learn's curve, and scores whose right scaling is known."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+from sklearn.calibration import calibration_curve
+from torchmetrics.functional.classification import binary_calibration_error
+
+from fakebook.metrics.calibration import expected_calibration_error, platt, reliability
+
+
+def drawn(count=4000, seed=0):
+    rng = np.random.default_rng(seed)
+    probabilities = rng.random(count)
+    return (rng.random(count) < probabilities**2).astype(int), probabilities
+
+
+@pytest.mark.parametrize("bins", [1, 5, 10, 15])
+def test_error_is_torchmetrics(bins):
+    labels, probabilities = drawn()
+    expected = binary_calibration_error(torch.tensor(probabilities), torch.tensor(labels), n_bins=bins, norm="l1")
+    assert expected_calibration_error(labels, probabilities, bins) == pytest.approx(expected.item(), abs=1e-6)
+
+
+def test_reliability_is_scikit_learns():
+    labels, probabilities = drawn(300)
+    true, said = calibration_curve(labels, probabilities, n_bins=7)
+    frame = reliability(labels, probabilities, 7)
+    np.testing.assert_allclose(frame["said"], said)
+    np.testing.assert_allclose(frame["came true"], true)
+    assert frame["images"].sum() == 300
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        reliability([0, 1], [0.5, 1.1])
+
+
+def test_platt_undoes_a_wrong_scale():
+    """Labels drawn by sigmoid(2 s - 1): slope 2 and offset -1; with the reals thinned out, still those."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(0.5, 1, 40_000)
+    labels = (rng.random(len(scores)) < expit(2 * scores - 1)).astype(int)
+    assert platt(labels, scores) == pytest.approx((2, -1), abs=0.06)
+    slope, offset = platt(labels, scores / 100)
+    assert (slope / 100, offset) == pytest.approx(platt(labels, scores), rel=1e-3)
+    kept = (labels == 1) | (rng.random(len(scores)) < 0.25)
+    assert platt(labels[kept], scores[kept]) == pytest.approx((2, -1), abs=0.1)
