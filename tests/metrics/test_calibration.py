@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import expit
-from sklearn.calibration import calibration_curve
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from torchmetrics.functional.classification import binary_calibration_error
 
 from fakebook.metrics.calibration import expected_calibration_error, platt, reliability
@@ -44,3 +46,17 @@ def test_platt_undoes_a_wrong_scale():
     assert (slope / 100, offset) == pytest.approx(platt(labels, scores), rel=1e-3)
     kept = (labels == 1) | (rng.random(len(scores)) < 0.25)
     assert platt(labels[kept], scores[kept]) == pytest.approx((2, -1), abs=0.1)
+
+
+@pytest.mark.parametrize("gap", [1, 20])
+def test_platt_is_scikit_learns(gap):
+    """On as many reals as fakes; also where no score is wrong."""
+    rng = np.random.default_rng(1)
+    labels = np.arange(2).repeat(50)
+    scores = rng.normal(size=100) + gap * labels
+    identity = LogisticRegression().fit(scores[:, None], labels)
+    identity.coef_, identity.intercept_ = np.ones((1, 1)), np.zeros(1)  # its decision function is the score
+    reference = CalibratedClassifierCV(FrozenEstimator(identity), method="sigmoid").fit(scores[:, None], labels)
+    slope, offset = platt(labels, scores)
+    expected = reference.predict_proba(scores[:, None])[:, 1]
+    np.testing.assert_allclose(expit(slope * scores + offset), expected, atol=2e-3)

@@ -9,17 +9,22 @@ from sklearn.linear_model import LogisticRegression
 def platt(labels: ArrayLike, scores: ArrayLike) -> tuple[float, float]:
     """Platt scaling [@platt1999probabilistic]: slope and offset of the logit of "fake", linear in the score.
 
-    scikit-learn's logistic regression without a penalty, both classes weighing the same: the probability is for as many
-    real images as fakes, whatever there were.
+    Logistic regression on one number, without a penalty but with Platt's targets, (N₁ + 1) / (N₁ + 2) for the N₁ fakes
+    and 1 / (N₀ + 2) for the N₀ real images, so that scores without a mistake do not make it infinitely sure. Both
+    classes weigh the same: the probability is for as many real images as fakes, whatever there were.
 
     Args:
         labels: (N,) 0 real, 1 fake, of images that the scores were not trained on.
         scores: (N,).
     """
-    scores = np.asarray(scores, dtype=np.float64)
+    labels, scores = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=np.float64)
+    fakes, reals = labels.sum(), (~labels).sum()
+    target = np.where(labels, (fakes + 1) / (fakes + 2), 1 / (reals + 2))
+    weight = np.where(labels, 0.5 / fakes, 0.5 / reals) * len(labels)
     scale = scores.std() or 1.0  # so that the solver's tolerance means the same for scores of any size
-    fitted = LogisticRegression(C=np.inf, class_weight="balanced", tol=1e-8, max_iter=1000)
-    fitted.fit(scores[:, None] / scale, np.asarray(labels))
+    fitted = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000)
+    both = np.tile(scores / scale, 2)[:, None]  # each image as a fake with its target's weight, and as a real one
+    fitted.fit(both, np.repeat([1, 0], len(scores)), np.concatenate([target, 1 - target]) * np.tile(weight, 2))
     return float(fitted.coef_[0, 0] / scale), float(fitted.intercept_[0])
 
 
