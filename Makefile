@@ -9,13 +9,14 @@ PORT ?= 8000
 BUILD := $(or $(FAKEBOOK_BUILD),_build)
 
 .DEFAULT_GOAL := help
-.PHONY: help book chapter test lint sync serve clean
+.PHONY: help book chapter poster test lint sync serve clean
 
 help:
 	@echo "make book                    run every chapter, render the pages, say where the front page is"
 	@echo "make book PROFILE=gpu        on another profile: smoke, cpu, gpu or paper (default: gpu where there is one, else cpu)"
 	@echo "make book PHOTOS=folder      the chapters on faces once more, on your photographs"
 	@echo "make chapter CH=NAME         run one chapter, and those it needs"
+	@echo "make poster                  the poster of chapters 11 to 13 on one A2 page (DATA=photos PHOTOS=folder: on yours)"
 	@echo "make test                    the tests, every chapter on the smallest profile among them"
 	@echo "make lint                    what ruff has to say of code and notebooks"
 	@echo "make sync                    write what repeats the address, the versions or the list of chapters"
@@ -27,6 +28,9 @@ book: $(READY)
 
 chapter: $(READY)
 	@$(RUN) -m fakebook.book.build --chapter "$(CH)" $(if $(PROFILE),--profile "$(PROFILE)") $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+poster: $(READY)
+	@$(RUN) -m fakebook.book.build --poster $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(READY)
 	@OMP_NUM_THREADS=1 $(RUN) -m pytest -rs --numprocesses $(CORES) --dist loadfile $(ARGS)

@@ -84,6 +84,23 @@ rule chapters:
         FINISHED,
 
 
+# What the poster shows. Its files are found only when it is asked for.
+POSTER_DATA = config.get("data", "faces")
+POSTER_RUNS = [run.run_name(chapter, POSTER_DATA) for chapter in ("12_detectives", "13_better_detectives")]
+
+
+rule poster:
+    input:
+        lambda _: [f"results/{PROFILE}/{name}/run.json" for name in POSTER_RUNS],
+        lambda _: [source(path) for path in sorted((paths.root() / "poster").iterdir())],
+        lambda _: [source(path) for path in code.sources("fakebook.book.poster").values()],
+        source(paths.root() / "book" / "published.yaml"),
+    output:
+        build.poster_file(POSTER_DATA).name,
+    shell:
+        "{PYTHON} -m fakebook.book.poster {PROFILE} {POSTER_DATA}"
+
+
 for chapter in sorted(set().union(*map(needed, CHOSEN))):
     for data in data_sets(chapter):
 

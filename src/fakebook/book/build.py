@@ -1,6 +1,7 @@
-"""What ``make book`` and ``make chapter`` call: check what was asked for, have Snakemake run what is out of date.
+"""What ``make book``, ``make chapter`` and ``make poster`` call: check it, have Snakemake run what is out of date.
 
-python -m fakebook.book.build [--profile NAME] [--photos FOLDER] [--chapter NAME] [--seed N] [--cores N] [--dry-run]
+python -m fakebook.book.build [--profile NAME] [--photos FOLDER] [--chapter NAME | --poster [--data NAME]]
+                              [--seed N] [--cores N] [--dry-run]
 """
 
 import argparse
@@ -57,6 +58,11 @@ def content(folder: str | Path) -> str:
             inner = hashlib.file_digest(file, "sha256").hexdigest()
         digest.update(f"{path.relative_to(folder)} {inner}\n".encode())
     return digest.hexdigest()
+
+
+def poster_file(data: str) -> Path:
+    """Where the poster on ``data`` goes."""
+    return paths.build() / ("poster.pdf" if data == "faces" else f"poster-{data}.pdf")
 
 
 def check_photos(folder: str | Path) -> Path:
@@ -127,6 +133,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--profile")
     parser.add_argument("--photos")
     parser.add_argument("--chapter")
+    parser.add_argument("--poster", action="store_true")
+    parser.add_argument("--data", default="faces")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--dry-run", action="store_true")
@@ -144,11 +152,16 @@ def main(arguments: list[str]) -> int:
         if chosen.chapter is not None:
             run.notebook(chosen.chapter)
             config["chapter"] = chosen.chapter
+        elif chosen.poster:
+            if chosen.data == "photos" and not photos:
+                raise UserError("DATA=photos: say also which photographs, with PHOTOS=folder")
+            config["data"] = chosen.data
         else:
             stage.check_toc()
         shutil.rmtree(run.failures(), ignore_errors=True)
         options = ["--dry-run"] if chosen.dry_run else []
-        code = snakemake("chapters" if chosen.chapter else "page", config, chosen.cores, *options)
+        target = "chapters" if chosen.chapter else "poster" if chosen.poster else "page"
+        code = snakemake(target, config, chosen.cores, *options)
     except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -164,6 +177,8 @@ def main(arguments: list[str]) -> int:
             found = sorted((paths.build() / "executed" / profile).glob(f"{chosen.chapter}*.ipynb"))
             kept = [path for path in found if "failed" not in path.name and (photos or "-photos" not in path.name)]
             print("\n".join(f"Executed ({took}): {path}" for path in kept))
+        elif chosen.poster:
+            print(f"The poster ({profile}, {took}): {poster_file(chosen.data)}")
         else:
             print(f"The book ({profile}, {took}): {(paths.build() / 'html' / 'index.html').as_uri()}")
     return 0

@@ -98,13 +98,15 @@ class Run:
 
 
 class Evidence:
-    """Chapters 12 and 13 on ``data``, and the published poster's numbers beside them.
+    """Chapters 11 (none of it for Dolos, which others forged) to 13 on ``data``, and the published poster's numbers.
 
     ``home``, ``abroad`` (mean AP on and off the diagonal) and ``named`` (accuracy of attribution) are by detective;
     ``ap`` is by detective a matrix, trained on by tested on; ``classes`` is detective by class.
     """
 
     def __init__(self, profile: str, data: str):
+        self.profile, self.data = profile, data
+        self.forging = None if data == "dolos" else Run(FORGING, profile, data)
         self.trials, self.improved = Run(DETECTING, profile, data), Run(IMPROVING, profile, data)
         self.published = yaml.safe_load((paths.root() / "book" / "published.yaml").read_text())
         self.labels = self.trials.table("detectives").loc[list(DETECTIVES)]
@@ -117,7 +119,6 @@ class Evidence:
         self.seconds = {key: self.trials.number_of(f"{key}_seconds") for key in DETECTIVES}
         self.chance = tuple(self.trials.number_of(f"chance_{end}") for end in ("low", "high"))
         self.learned = [key for key in DETECTIVES if self.home[key].low > self.chance[1]]
-        self.better = self.improved.cells("better_matrix_table")
         self.gain = Cell(*(self.improved.number_of(f"better_gain{end}") for end in ("", "_low", "_high")))
         self.rival = max(DETECTIVES, key=lambda key: self.abroad[key].value)
 

@@ -59,8 +59,8 @@ def travel(home: Mapping[str, Cell], abroad: Mapping[str, Cell], chance: float) 
         claim = f"Abroad, {listed(lost)} {'get' if len(lost) > 1 else 'gets'} lost:"
     else:
         claim = "Home and abroad cannot be told apart:"
-    because = listed(f"{key} {home[key].value:.2f} to {abroad[key].value:.2f}" for key in home)
-    return Finding(claim, f"mean AP of {because}.")
+    because = ", ".join(f"{key} {home[key].value:.2f} to {abroad[key].value:.2f}" for key in home)
+    return Finding(claim, f"mean AP {because}.")
 
 
 def champion(tasks: Mapping[str, Mapping[str, Cell]], published: Mapping[str, Any]) -> Finding:
@@ -125,9 +125,9 @@ def hardest(
 def better(gain: Cell, across: float, rival: Cell) -> Finding:
     """Does a detective that scores patches travel better than the best of the three on the same pictures?"""
     if gain.low > 0:
-        claim = "Looking at patches travels better:"
+        claim = "Patches travel better:"
     elif gain.high < 0:
-        claim = "Looking at patches travels worse:"
+        claim = "Patches travel worse:"
     else:
-        claim = "Looking at patches makes no sure difference:"
-    return Finding(claim, f"mean AP abroad {across:.2f} against {rival.value:.2f}.")
+        claim = "Patches make no sure difference:"
+    return Finding(claim, f"{across:.2f} against {rival.value:.2f} abroad.")
