@@ -54,17 +54,17 @@ class Dolos:
         self.forgers: list[str] = sorted(there, key=lambda forger: (rank.get(forger, len(rank)), forger))
         for kind in ("real", *self.forgers):
             for split in self.splits:
-                self._files(kind, split)
+                self.files(kind, split)
                 if self.has_masks(kind):
                     self._masks(kind, split)
 
     def names(self, kind: str, split: str) -> list[str]:
         """The names (without suffix), sorted, of ``"real"`` or of a forger's images; one name is one photograph."""
-        return list(self._files(kind, split))
+        return list(self.files(kind, split))
 
     def images(self, kind: str, split: str, names: Sequence[str] | None = None) -> Tensor:
         """(N, 3, H, W) float32 in [-1, 1], in the order of ``names`` (all of them by default)."""
-        images = [photos.read(path) for path in _pick(self._files(kind, split), names, kind, split)]
+        images = [photos.read(path) for path in _pick(self.files(kind, split), names, kind, split)]
         if self.size:
             images = [resize(image, self.size) for image in images]
         return _stack(images, self._folder(kind, split))
@@ -80,10 +80,10 @@ class Dolos:
         """
         if not self.has_masks(forger):
             raise UserError(f"{forger} of {self.top} has no masks: its images are wholly generated; leave it out here")
-        files, images = self._masks(forger, split), self._files(forger, split)
+        files, images = self._masks(forger, split), self.files(forger, split)
         masks = []
         for path, image in zip(_pick(files, names, forger, split), _pick(images, names, forger, split), strict=True):
-            mask, (width, height) = _read_mask(path), _extent(image)
+            mask, (width, height) = read_mask(path), _extent(image)
             if mask.shape[1:] != (height, width):
                 raise UserError(
                     f"mask {path} has {mask.shape[2]}x{mask.shape[1]} pixels, its image {width}x{height}: replace it"
@@ -109,7 +109,7 @@ class Dolos:
             "photograph",
         )
         pixels = {
-            split: {hashes(photos.read(path)[None])[0]: path.name for path in self._files("real", split).values()}
+            split: {hashes(photos.read(path)[None])[0]: path.name for path in self.files("real", split).values()}
             for split in self.splits
         }
         check_unshared(pixels, "the same picture,")
@@ -124,7 +124,8 @@ class Dolos:
             return folder / split  # p2
         return folder / part / split
 
-    def _files(self, kind: str, split: str, part: str = "images") -> dict[str, Path]:
+    def files(self, kind: str, split: str, part: str = "images") -> dict[str, Path]:
+        """Name → file, sorted, of ``"real"`` or of a forger's ``"images"`` or ``"masks"``."""
         folder = self._folder(kind, split, part)
         if not folder.is_dir():
             raise UserError(f"{folder} is missing: a data set in Dolos layout has the splits {', '.join(self.splits)}")
@@ -137,7 +138,7 @@ class Dolos:
         return files
 
     def _masks(self, forger: str, split: str) -> dict[str, Path]:
-        masks, images = self._files(forger, split, "masks"), self._files(forger, split)
+        masks, images = self.files(forger, split, "masks"), self.files(forger, split)
         lacking = [name for name in images if name not in masks]
         if lacking:
             raise UserError(
@@ -216,7 +217,8 @@ def _stack(images: list[Tensor], folder: Path) -> Tensor:
     return torch.stack(images)
 
 
-def _read_mask(path: Path) -> Tensor:
+def read_mask(path: Path) -> Tensor:
+    """(1, H, W) float32, 1 = manipulated, which is any value but 255 in the file."""
     return (photos.read(path, mode="L") < 1).float()
 
 
