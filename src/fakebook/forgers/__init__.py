@@ -1,8 +1,8 @@
 """The forgers: inpainters behind one interface, so that the chapters need to know none of them by name.
 
-A new forger is a module beside this one with a ``fit`` like theirs, one line in ``registry.FORGERS``, and one entry
-in the profiles. (The registry is a file of its own so that adding a forger does not retrain the others: a model is
-kept by the code it imports.)
+A new forger is a module beside this one with a ``fit`` like theirs (and a ``check_size``, if its network does not take
+every size), one line in ``registry.FORGERS``, and one entry in the profiles. (The registry is a file of its own so that
+adding a forger does not retrain the others: a model is kept by the code it imports.)
 """
 
 from typing import Protocol

@@ -32,28 +32,31 @@ def forge_tree(
     seed: int = 0,
     batch_size: int = 32,
     notes: Mapping | None = None,
+    anew: bool = True,
     progress: bool = True,
 ) -> dict:
     """Forge every image once by every forger, in the same hole, and write it all; ``report.json`` comes last.
 
     Interrupted, it goes on where it stopped when it is called again with the same arguments. Called with others, it
-    starts anew. The noise of image i is seeded by (``seed``, i).
+    starts anew, or refuses to. The noise of image i is seeded by (``seed``, i).
 
     Args:
         root: the folder of the tree; the report goes here.
         source: the folder in it, named after the data.
         images: ``(N, 3, H, W)`` in [-1, 1].
         names: of the N images, without suffix.
-        splits: split → indices of its images.
+        splits: split → indices of its images; images in none of them are not written.
         masks: ``(N, 1, H, W)``, 1 = hole.
         identity: ``(N,)``, who is on the images, to check that nobody stands in two splits.
         notes: kept in the report, e.g. which people the forgers were trained on.
+        anew: whether a tree that other arguments made may be cleared away.
 
     Returns:
         the report: counts, mask areas, hashes.
 
     Raises:
-        UserError: an image or a person stands in two splits, ``root`` holds something else, or the disk is full.
+        UserError: an image or a person stands in two splits, ``root`` holds something else, or what other arguments
+            made and ``anew`` is False; or the disk is full.
     """
     root = Path(root)
     if not len(images) == len(names) == len(masks) == len(set(names)):
@@ -61,18 +64,12 @@ def forge_tree(
             f"{len(images)} images need as many different names ({len(set(names))}) and masks ({len(masks)})"
         )
     check_disjoint(splits, identity, images)
-    plan = {
-        "source": source,
-        "images": fingerprint(images, list(names)),
-        "masks": fingerprint(masks),
-        "splits": {split: index.tolist() for split, index in splits.items()},
-        "forgers": {forger.name: forger.fingerprint for forger in forgers},
-        "seed": seed,
-    }
+    plan = plan_of(source, images, names, splits, masks, [forger.name for forger in forgers], seed)
+    plan["fingerprints"] = {forger.name: forger.fingerprint for forger in forgers}
     done = dolos.report(root)
     if done is not None and done["plan"] == _digest(plan) and done["notes"] == dict(notes or {}):
         return done
-    _begin(root, plan)
+    _begin(root, plan, anew)
     for split, index in splits.items():
         for i in index.tolist():
             if not _path(root, source, "real", split, names[i]).is_file():
@@ -108,15 +105,58 @@ def seeds_of(index: LongTensor, seed: int = 0) -> LongTensor:
     return index + seed * 1_000_003
 
 
-def _begin(root: Path, plan: dict) -> None:
-    """Make ``root`` ready for ``plan``: keep what was written for the same plan, clear what was for another."""
+def plan_of(
+    source: str,
+    images: Tensor,
+    names: Sequence[str],
+    splits: Mapping[str, LongTensor],
+    masks: Tensor,
+    forgers: Sequence[str],
+    seed: int,
+) -> dict:
+    """What decides a tree, all but what its ``forgers``, here by name, have learned."""
+    return {
+        "source": source,
+        "images": fingerprint(images, list(names)),
+        "masks": fingerprint(masks),
+        "splits": {split: index.tolist() for split, index in splits.items()},
+        "forgers": sorted(forgers),
+        "seed": seed,
+    }
+
+
+def check_plan(root: Path, plan: dict) -> None:
+    """Make sure that nothing was begun in ``root`` but what ``plan``, or a part of one, asks for.
+
+    Raises:
+        UserError: something was; it says in what the two differ.
+    """
+    begun = _begun(root)
+    differ = [] if begun is None else [key for key in plan if begun.get(key) != plan[key]]
+    if differ:
+        raise UserError(
+            f"{root} was forged by another plan ({', '.join(differ)} differ): choose another folder, or remove that one"
+        )
+
+
+def _begun(root: Path) -> dict | None:
+    """The plan of what was begun in ``root``; None if that is empty or not there."""
     file = root / PLAN
-    if not file.is_file() and root.is_dir() and any(root.iterdir()):
+    if file.is_file():
+        return json.loads(file.read_text())
+    if root.is_dir() and any(root.iterdir()):
         raise UserError(f"{root} holds something that was not forged here: choose an empty folder")
-    if not file.is_file() or json.loads(file.read_text()) != plan:
+    return None
+
+
+def _begin(root: Path, plan: dict, anew: bool) -> None:
+    """Make ``root`` ready for ``plan``: keep what was written for the same plan, clear what was for another."""
+    if not anew:
+        check_plan(root, plan)
+    if _begun(root) != plan:
         if root.exists():
             shutil.rmtree(root)
-        with atomic(file) as path:
+        with atomic(root / PLAN) as path:
             path.write_text(json.dumps(plan))
     (root / "report.json").unlink(missing_ok=True)
 

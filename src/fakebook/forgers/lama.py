@@ -11,7 +11,7 @@ from fakebook import device as devices
 from fakebook import training
 from fakebook.forgers import check, composite
 from fakebook.forgers.holes import aimed
-from fakebook.forgers.practice import Lesson, Trained, TrainedForger, duel, learned
+from fakebook.forgers.practice import Lesson, Trained, TrainedForger, duel, learned, settings_of
 from fakebook.models.discriminators import PatchDiscriminator
 from fakebook.models.lama import LaMa, LaMaConfig
 from fakebook.objectives.lama import LaMaWeights, discriminator_loss, generator_loss
@@ -120,6 +120,13 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     """
     options = {"seed": seed, "device": device, "progress": progress}
     return LaMaForger(learned("lama", LaMaSettings, settings, images, _new, _train, __name__, **options))
+
+
+def check_size(size: int, settings: Mapping) -> None:
+    """Raise ValueError unless the network can take pictures of ``size`` pixels a side."""
+    cell = 2 ** settings_of(LaMaSettings, "lama", settings).downs
+    if size % cell:
+        raise ValueError(f"height and width must be multiples of {cell}")
 
 
 def _new(settings: LaMaSettings, shape: torch.Size) -> Trained:

@@ -143,6 +143,12 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     return LDMForger(trained, schedule, steps)
 
 
+def check_size(size: int, settings: Mapping) -> None:
+    """Raise ValueError unless the network can take pictures of ``size`` pixels a side."""
+    training = {key: value for key, value in settings.items() if key != "ddim"}
+    _new(settings_of(LDMSettings, "ldm", training), torch.Size((1, 3, size, size)))
+
+
 def _new(settings: LDMSettings, shape: torch.Size) -> Trained:
     usual = {"code": 4, "patch": 4, "widths": (64,), "blocks": 2}
     fixed = {"size": shape[-1], "channels": shape[1], "spatial": True}

@@ -84,6 +84,11 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     return PluralisticForger(trained)
 
 
+def check_size(size: int, settings: Mapping) -> None:
+    """Raise ValueError unless the network can take pictures of ``size`` pixels a side."""
+    _new(settings_of(PluralisticSettings, "pluralistic", settings), torch.Size((1, 3, size, size)))
+
+
 def _new(settings: PluralisticSettings, shape: torch.Size) -> Trained:
     network = {**settings.network, "size": shape[-1], "channels": shape[1]}
     generator = Pluralistic(settings_of(PluralisticConfig, "pluralistic's network", network))

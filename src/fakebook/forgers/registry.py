@@ -1,19 +1,22 @@
 """Who forges: one line a forger."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
+from types import ModuleType
 
 from torch import Tensor
 
 from fakebook.errors import UserError
 from fakebook.forgers import Forger, classical, lama, ldm, pluralistic, repaint
+from fakebook.guards import seeded
 
-# name -> fit(images, settings, *, seed, device, progress) -> Forger; settings are the forger's entry in the profile.
-FORGERS: dict[str, Callable[..., Forger]] = {
-    "classical": classical.fit,
-    "lama": lama.fit,
-    "ldm": ldm.fit,
-    "pluralistic": pluralistic.fit,
-    "repaint": repaint.fit,
+# name -> a module with fit(images, settings, *, seed, device, progress) -> Forger, settings being the forger's entry in
+# the profile; and, if it has a network that does not take every size, check_size(size, settings).
+FORGERS: dict[str, ModuleType] = {
+    "classical": classical,
+    "lama": lama,
+    "ldm": ldm,
+    "pluralistic": pluralistic,
+    "repaint": repaint,
 }
 
 
@@ -23,6 +26,29 @@ def fit(name: str, images: Tensor, settings: Mapping, **options) -> Forger:
     Raises:
         UserError: nobody of that name.
     """
+    return _module(name).fit(images, settings or {}, **options)
+
+
+def check_size(names: Iterable[str], size: int, settings: Mapping[str, Mapping]) -> None:
+    """Make sure, before anybody is trained for hours, that all of ``names`` can take pictures of ``size`` pixels.
+
+    Raises:
+        UserError: nobody of that name, an unknown setting, or a network that cannot.
+    """
+    for name in names:
+        module = _module(name)
+        if not hasattr(module, "check_size"):
+            continue
+        try:
+            with seeded(0):
+                module.check_size(size, settings[name])
+        except UserError:
+            raise
+        except ValueError as error:
+            raise UserError(f"{name} cannot forge pictures of {size} px: {error}; choose another size") from error
+
+
+def _module(name: str) -> ModuleType:
     if name not in FORGERS:
         raise UserError(f"unknown forger {name!r}: choose from {', '.join(FORGERS)}")
-    return FORGERS[name](images, settings or {}, **options)
+    return FORGERS[name]

@@ -129,6 +129,12 @@ def fit(images: Tensor, settings: Mapping, *, seed: int = 0, device="auto", prog
     return RePaintForger(trained, schedule, walk)
 
 
+def check_size(size: int, settings: Mapping) -> None:
+    """Raise ValueError unless the network can take pictures of ``size`` pixels a side."""
+    training = {key: value for key, value in settings.items() if key != "walk"}
+    _new(settings_of(RePaintSettings, "repaint", training), torch.Size((1, 3, size, size)))
+
+
 def _new(settings: RePaintSettings, shape: torch.Size) -> Trained:
     network = {**settings.network, "size": shape[-1], "channels": shape[1]}
     return Trained(Denoiser(settings_of(DenoiserConfig, "repaint's network", network)))
