@@ -1,9 +1,12 @@
 """The commands: what they print, and one line with exit code 2 for what a user can mend."""
 
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from fakebook.cli import app
+from fakebook.data import dolos
 
 run = CliRunner().invoke
 
@@ -55,6 +58,23 @@ def test_a_bad_manifest_is_one_line(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     result = run(app, ["data", "list"])
     assert result.exit_code == 2 and "entry x: field title is missing" in result.stderr
+
+
+def test_check_says_what_gives_the_fakes_away(tmp_path):
+    for i, image in enumerate(torch.rand(12, 3, 32, 32, generator=torch.Generator().manual_seed(0))):
+        hole = torch.zeros(1, 32, 32)
+        hole[:, 8:16, 8:16] = 1
+        split = dolos.SPLITS[i % 3]
+        dolos.write_image(tmp_path, "noise", "real", split, f"{i}", image)
+        dolos.write_image(tmp_path, "noise", "lama", split, f"{i}", image * (1 - hole), hole)
+    clean = run(app, ["data", "check", str(tmp_path)])
+    assert clean.exit_code == 0 and clean.stdout.splitlines()[-1].startswith("no shortcut found")
+    for path in (tmp_path / "noise" / "fake" / "lama" / "images").rglob("*.png"):
+        Image.open(path).convert("RGBA").save(path)
+    flawed = run(app, ["data", "check", str(tmp_path / "noise")])
+    assert flawed.exit_code == 1 and "lama: its format alone tells real from fake" in flawed.stdout
+    nothing = run(app, ["data", "check", str(tmp_path / "nowhere")])
+    assert nothing.exit_code == 2 and "no data set in Dolos layout" in nothing.stderr
 
 
 def test_unknown_commands_and_help():

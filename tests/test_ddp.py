@@ -9,6 +9,8 @@ import torch
 from torch import nn
 
 from fakebook import keep, weights
+from fakebook.detectors import fitting
+from fakebook.detectors.fitting import Detector, Recipe
 from fakebook.training import Phase, fit
 
 
@@ -67,8 +69,20 @@ def in_each_process(folder: Path):
     except RuntimeError:
         pass
     train(3, folder / "two-resumed.safetensors", steps=5)
+    detect(folder / "two-detector.safetensors")
     for _ in range(2):  # trained together, then loaded by both
         keep.or_train("kept", {}, "data", Generator, keep_one, code="fakebook.training", device="cpu")
+
+
+def detect(path):
+    """A detector trained by a recipe, which is the same for any number of processes."""
+    rng = torch.Generator().manual_seed(2)
+    images, labels = torch.randint(0, 256, (24, 3, 8, 8), dtype=torch.uint8, generator=rng), torch.arange(24) % 2
+    torch.manual_seed(0)
+    detector = Detector(nn.Sequential(nn.Conv2d(3, 4, 3), nn.SiLU(), nn.Flatten()), 4 * 36, 2, epochs=3)
+    recipe = Recipe(epochs=3, batch_size=8, lr=1e-3)
+    fitting.train(detector, (images, labels), (images, labels), recipe, device="cpu", precision="32-true")
+    weights.save(path, detector, {})
 
 
 def keep_one(model, checkpoint):
@@ -115,6 +129,17 @@ def test_weights_and_averages_are_those_of_the_doubled_batch(folder, tmp_path):
     for name in one:
         if name.startswith(("network", "ema")):
             torch.testing.assert_close(two[name], one[name], rtol=0, atol=1e-9)
+
+
+def test_a_recipe_is_the_same_for_two_processes(folder, tmp_path):
+    detect(tmp_path / "one.safetensors")
+    one, two = tensors(tmp_path / "one.safetensors"), tensors(folder / "two-detector.safetensors")
+    torch.manual_seed(0)
+    start = nn.Conv2d(3, 4, 3).weight
+    assert (one["body.0.weight"] - start).abs().max() > 5e-3  # nine steps at 0.001
+    for name in one:
+        where = slice(1, None) if name == "curve" else slice(None)  # the training loss is that of one share
+        torch.testing.assert_close(two[name][..., where], one[name][..., where], rtol=0, atol=1e-5)
 
 
 def test_two_processes_resume_exactly(folder):

@@ -11,7 +11,7 @@ import torch
 
 from fakebook import data as datasets
 from fakebook import device as devices
-from fakebook import figures, paths, profiles
+from fakebook import figures, paths, processes, profiles
 from fakebook.data import ImageSet
 from fakebook.results import Results
 
@@ -49,6 +49,8 @@ def open_chapter(name: str, *, profile: str = "auto", seed: int = 0, data: str |
     Raises:
         UserError: an unknown profile, chapter or data set.
     """
+    if torch.cuda.is_available():
+        torch.cuda.set_device(processes.on_this_machine())
     device = devices.pick("auto")
     if profile == "auto":
         profile = "gpu" if device.type == "cuda" else "cpu"
@@ -65,7 +67,7 @@ def open_chapter(name: str, *, profile: str = "auto", seed: int = 0, data: str |
         "versions": {package: version(package) for package in VERSIONS},
         "started": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
-    results = Results(paths.build() / "results" / profile / run, provenance, settings.contract)
+    results = Results(paths.build() / processes.own("results") / profile / run, provenance, settings.contract)
     figures.use_style()
     forged = paths.build() / "forged" / profile / (data or "none")
     return Chapter(name, profile, seed, data, settings, device, results, forged)

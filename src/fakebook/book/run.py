@@ -4,6 +4,12 @@
 
 The executed notebook goes to ``<build>/executed/<profile>/<run>.ipynb``, where a run is ``02_autoencoders`` or, for a
 chapter that takes a data set, ``11_forgers-faces``. A run that fails leaves ``<run>.failed.ipynb`` there instead.
+
+On several GPUs, each process of torchrun runs the notebook and they train together:
+
+    torchrun --standalone --nproc-per-node 4 -m fakebook.book.run 12_detectives profile=paper seed=0 data=dolos
+
+The first process leaves notebook and results where they belong, the others in ``executed.1``, ``results.1``, …
 """
 
 import contextlib
@@ -22,7 +28,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from fakebook import paths
+from fakebook import paths, processes
 from fakebook.errors import UserError
 from fakebook.files import atomic
 
@@ -61,7 +67,7 @@ def run_name(chapter: str, data: str | None = None) -> str:
 
 def executed(profile: str, run: str) -> Path:
     """Where the executed notebook of ``run`` is, or will be."""
-    return paths.build() / "executed" / profile / f"{run}.ipynb"
+    return paths.build() / processes.own("executed") / profile / f"{run}.ipynb"
 
 
 def run(chapter: str, parameters: Mapping[str, Any], say: Callable[[str], None] | None = None) -> Path:
@@ -85,7 +91,7 @@ def run(chapter: str, parameters: Mapping[str, Any], say: Callable[[str], None] 
             if temporary.stat().st_size:
                 temporary.replace(failed)
             raise
-        if not (paths.build() / "results" / parameters["profile"] / name / "run.json").is_file():
+        if not (paths.build() / processes.own("results") / parameters["profile"] / name / "run.json").is_file():
             raise ChapterError(f"{name} left no run.json in its results: its last cell must be results.footer()")
     progress.done()
     return output
@@ -200,6 +206,8 @@ def _is_code(cell: Any) -> bool:
 
 
 def _print_line(line: str) -> None:
+    if processes.number():
+        return  # of several that run one chapter together, the first speaks
     # One write: two processes on one terminal must not mix their lines.
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

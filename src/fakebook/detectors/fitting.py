@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fakebook import training
+from fakebook import processes, training
 from fakebook.data.imageset import floats
 from fakebook.metrics.detection import average_precision
 
@@ -101,6 +101,9 @@ def train(
 ) -> Detector:
     """Train ``detector`` in place on ``data`` = (x, labels) by ``recipe``, and write its curve on ``valid``.
 
+    The processes of torchrun share each batch, so the recipe means the same for any number of them. Only batch norms in
+    training mode notice: each process normalises by its own share.
+
     Args:
         data, valid: inputs (N, ...) and labels (N,) int64.
         frozen: train the head alone. The body then stays in evaluation mode, batch norms included: with
@@ -112,8 +115,8 @@ def train(
         NonFiniteError: the training diverged; with the step.
     """
     x, labels = data
-    batch_size = min(recipe.batch_size, len(x))
-    steps_per_epoch = max(1, round(len(x) / batch_size))
+    batch_size = max(1, min(recipe.batch_size, len(x)) // processes.count())  # of this process
+    steps_per_epoch = max(1, round(len(x) / (batch_size * processes.count())))
     steps = recipe.epochs * steps_per_epoch
     epochs = slice(first_epoch, first_epoch + recipe.epochs)
     networks = {"body": detector.body, "head": detector.head}
