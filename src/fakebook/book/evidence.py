@@ -16,8 +16,9 @@ from fakebook.errors import UserError
 
 FORGING, DETECTING, IMPROVING = "11_forgers", "12_detectives", "13_better_detectives"
 DETECTIVES = ("linear", "scratch", "pretrained")  # the order of tables 1 to 3
-# As the chapters write a number with its interval: 0.814 [0.783, 0.842].
-CELL = re.compile(r"(-?\d+\.\d+) \[(-?\d+\.\d+), (-?\d+\.\d+)\]")
+# As the chapters write a number with its interval: 0.814 [0.783, 0.842], and a difference: +0.05 [-0.01, +0.11].
+NUMBER = r"([+-]?\d+\.\d+)"
+CELL = re.compile(rf"{NUMBER} \[{NUMBER}, {NUMBER}\]")
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,10 @@ class Cell:
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
-
-    def above(self, other: "Cell") -> bool:
-        """Whether it is larger beyond both intervals: the cautious way to compare."""
-        return self.low > other.high
+    def __format__(self, sign: str) -> str:
+        """Two decimals; with ``"+"`` a sign, as differences have."""
+        value, low, high = (f"{number:{sign}.2f}".replace("-", "−") for number in (self.value, self.low, self.high))
+        return f"{value} [{low}, {high}]"
 
 
 def cell(text: str) -> Cell:
@@ -119,6 +118,9 @@ class Evidence:
         self.seconds = {key: self.trials.number_of(f"{key}_seconds") for key in DETECTIVES}
         self.chance = tuple(self.trials.number_of(f"chance_{end}") for end in ("low", "high"))
         self.learned = [key for key in DETECTIVES if self.home[key].low > self.chance[1]]
+        self.detective = paths.build() / "detective" / profile / f"{data}.safetensors"
+        if not self.detective.is_file():
+            raise UserError(f"chapter 13 kept no detective in {self.detective}: {self.improved.remedy}")
         self.gain = Cell(*(self.improved.number_of(f"better_gain{end}") for end in ("", "_low", "_high")))
         self.rival = max(DETECTIVES, key=lambda key: self.abroad[key].value)
 
@@ -126,6 +128,13 @@ class Evidence:
     def _keys(self) -> dict[str, str]:
         """From a detective's label, by which the chapter's tables go, to its key."""
         return {label: key for key, label in self.labels["here"].items()}
+
+    def difference(self, claim: str) -> tuple[Cell, float]:
+        """How far ``claim``, a conclusion of the published poster, holds: here, and there."""
+        table = self.trials.table("conclusions")
+        if claim not in table.index:
+            raise UserError(f"chapter 12 says nothing of {claim!r} in its table conclusions: {self.trials.remedy}")
+        return cell(table.at[claim, "ours"]), float(table.at[claim, "the poster's"])
 
     def _by_detective(self, table: str, column: str) -> dict[str, Cell]:
         return {self._keys[label]: cell(text) for label, text in self.trials.table(table)[column].items()}

@@ -1,14 +1,10 @@
-"""What the poster concludes, in sentences that the numbers choose.
+"""What the poster concludes: claims that the numbers choose, each with the numbers that it rests on.
 
-Two numbers count as different where their 95% intervals do not overlap, which is the cautious way to compare them.
+A difference is sure where its 95% interval, drawn over the same photographs for both sides, leaves out zero.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from fakebook.book.evidence import DETECTIVES, Cell, Evidence
 
@@ -26,6 +22,17 @@ def listed(words: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """A difference between two means: ours with its interval, and the published poster's, which has none."""
+
+    ours: Cell
+    published: float
+
+    def __str__(self) -> str:
+        return f"{self.ours.value:+.2f}".replace("-", "−")
+
+
+@dataclass(frozen=True)
 class Finding:
     """A conclusion: the claim, and the numbers that it rests on."""
 
@@ -34,100 +41,87 @@ class Finding:
 
 
 def all_of(evidence: Evidence) -> list[Finding]:
-    """The poster's conclusions, in its order."""
-    home, abroad, named, published = evidence.home, evidence.abroad, evidence.named, evidence.published
-    diagonals = {key: {f: evidence.ap[key].at[f, f] for f in evidence.forgers} for key in DETECTIVES}
-    classes = {key: evidence.classes.loc[key, evidence.forgers].to_dict() for key in DETECTIVES}
-    return [
-        travel(home, abroad, evidence.chance[1]),
-        champion({"at home": home, "abroad": abroad, "at naming the forger": named}, published),
-        scratch(home, named, evidence.seconds),
-        hardest(diagonals, classes, evidence.learned, published),
-        better(evidence.gain, evidence.improved.number_of("better_across"), evidence.abroad[evidence.rival]),
-    ]
+    """The poster's conclusions, in its order: three about what the published one concludes, and what is new here."""
+
+    def difference(claim: str) -> Difference:
+        return Difference(*evidence.difference(claim))
+
+    gaps = {key: difference(f"*{key}* is better at home than abroad") for key in DETECTIVES}
+    tasks = {"AP": "detects", "accuracy": "attributes"}
+    leads = {
+        f"{measure} over {rival}": difference(f"*linear* {verb} better than *{rival}*")
+        for measure, verb in tasks.items()
+        for rival in ("scratch", "pretrained")
+    }
+    behind = [difference(f"*pretrained* {verb} better than *scratch*") for verb in tasks.values()]
+    times = evidence.seconds["scratch"] / evidence.seconds["pretrained"]
+    found = [travel(gaps, evidence.learned), champion(leads), scratch(*behind, times)]
+    if "repaint" in evidence.forgers:
+        caught = difference("repaint is harder to detect, at home, than the others")
+        found.append(repaint(caught, difference("repaint is harder to name than the others")))
+    return [*found, patches(evidence.gain, evidence.improved.number_of("better_across"))]
 
 
-def travel(home: Mapping[str, Cell], abroad: Mapping[str, Cell], chance: float) -> Finding:
-    """Do those that learned their own forger know the others? ``chance``: the highest AP that random scores reach."""
-    learned = [key for key in home if home[key].low > chance]
-    lost = [key for key in learned if home[key].above(abroad[key])]
+def travel(gaps: Mapping[str, Difference], learned: Iterable[str]) -> Finding:
+    """Do those that learned their own forger know the others? ``gaps``: mean AP at home minus abroad."""
+    learned = list(learned)
+    lost = [key for key in learned if gaps[key].ours.low > 0]
     if not learned:
-        claim = "No detective learned even its own forger:"
-    elif len(lost) == len(learned):
-        claim = "At home they do well, abroad they get lost:"
+        claim = "Nobody learned even the forger at home:"
+    elif lost == learned:
+        claim = "At home they do well, abroad less so:"
     elif lost:
-        claim = f"Abroad, {listed(lost)} {'get' if len(lost) > 1 else 'gets'} lost:"
+        claim = f"Abroad, {listed(lost)} {'do' if len(lost) > 1 else 'does'} less well:"
     else:
         claim = "Home and abroad cannot be told apart:"
-    because = ", ".join(f"{key} {home[key].value:.2f} to {abroad[key].value:.2f}" for key in home)
-    return Finding(claim, f"mean AP {because}.")
+    told = learned or list(gaps)
+    return Finding(claim, f"AP at home minus abroad is {listed(f'{gaps[key]} ({key})' for key in told)}.")
 
 
-def champion(tasks: Mapping[str, Mapping[str, Cell]], published: Mapping[str, Any]) -> Finding:
-    """The published poster's first conclusion: a linear layer on a frozen network is best at both tasks."""
-    best = {task: max(cells, key=lambda key: cells[key].value) for task, cells in tasks.items()}
-    if set(best.values()) == {"linear"}:
-        rivals = [key for key in DETECTIVES if key != "linear"]
-        clear = all(cells["linear"].above(cells[key]) for cells in tasks.values() for key in rivals)
-        claim = "The frozen network wins:"
-        because = f"best {listed(best)}{', beyond the intervals' if clear else ', if not beyond every interval'}"
+def champion(leads: Mapping[str, Difference]) -> Finding:
+    """The published poster's first: a linear layer on a frozen network is best at both tasks. ``leads``: its own."""
+    least = min(leads, key=lambda what: leads[what].ours.low)
+    if leads[least].ours.low > 0:
+        claim = "The frozen network wins at both tasks:"
+    elif min(lead.ours.value for lead in leads.values()) > 0:
+        claim = "The frozen network is ahead, not surely:"
     else:
         claim = "The frozen network does not win it all:"
-        because = "best is " + listed(f"{key} {task}" for task, key in best.items())
-    means = {key: pd.DataFrame(matrix).to_numpy().mean() for key, matrix in published["cross_generator_ap"].items()}
-    theirs = {max(numbers, key=numbers.get) for numbers in (means, published["attribution_accuracy"])}
-    return Finding(claim, f"{because}. Published: {listed(sorted(theirs))}.")
+    return Finding(claim, f"{leads[least]} {least} is its least lead (published {leads[least].published:+.2f}).")
 
 
-def scratch(home: Mapping[str, Cell], named: Mapping[str, Cell], seconds: Mapping[str, float]) -> Finding:
-    """Its second: a network from scratch is slow, and no better than one with weights from elsewhere."""
-    better = any(cells["scratch"].above(cells["pretrained"]) for cells in (home, named))
-    worse = any(cells["pretrained"].above(cells["scratch"]) for cells in (home, named))
+def scratch(ap: Difference, accuracy: Difference, times: float) -> Finding:
+    """Its second: from scratch is slow, and no better than pretrained. Both are what pretrained is ahead by."""
+    sides = {_side(ap.ours), _side(accuracy.ours)} - {0}
     claim = {
-        (True, True): "Starting from scratch wins here and loses there:",
-        (True, False): "Starting from scratch pays:",
-        (False, True): "Starting from scratch loses:",
-        (False, False): "Starting from scratch gains nothing sure:",
-    }[better, worse]
-    ap, accuracy = (f"{cells['scratch'].value:.2f} against {cells['pretrained'].value:.2f}" for cells in (home, named))
-    times = seconds["scratch"] / max(seconds["pretrained"], 1e-9)
-    return Finding(claim, f"AP at home {ap}, accuracy {accuracy}, in {times:.1f} times the time.")
+        frozenset(): "From scratch is no better, and no worse:",
+        frozenset({1}): "From scratch is worse than pretrained:",
+        frozenset({-1}): "From scratch is better than pretrained:",
+    }.get(frozenset(sides), "From scratch is better once, worse once:")
+    return Finding(claim, f"pretrained leads by {ap} AP, {accuracy} accuracy; scratch takes {times:.1f} times as long.")
 
 
-def hardest(
-    diagonals: Mapping[str, Mapping[str, Cell]],
-    classes: Mapping[str, Mapping[str, Cell]],
-    learned: Iterable[str],
-    published: Mapping[str, Any],
-) -> Finding:
-    """Its third: RePaint is the hardest forger. Asked of the detectives that learned anything (of all, if none did)."""
-    asked = list(learned) or list(DETECTIVES)
-    caught = pd.DataFrame({key: {f: cell.value for f, cell in diagonals[key].items()} for key in asked}).mean(axis=1)
-    told = pd.DataFrame({key: {f: cell.value for f, cell in classes[key].items()} for key in asked}).mean(axis=1)
-    theirs = [
-        pd.DataFrame(
-            {key: np.diag(pd.DataFrame(m)) for key, m in published["cross_generator_ap"].items()},
-            list(published["cross_generator_ap"]["linear"]),
-        )
-        .mean(axis=1)
-        .idxmin(),
-        pd.DataFrame(published["attribution_per_class"]).drop("real").mean(axis=1).idxmin(),
+def repaint(caught: Difference, named: Difference) -> Finding:
+    """Its third: RePaint is the hardest. By how much harder it is than the others are on average."""
+    claim = {
+        (1, 1): "RePaint is the hardest to catch and to name:",
+        (1, 0): "RePaint is hard to catch, not surely to name:",
+        (0, 1): "RePaint is hard to name, not surely to catch:",
+        (0, 0): "RePaint is not surely harder than others:",
+    }.get((_side(caught.ours), _side(named.ours)), "RePaint is not the hardest:")
+    return Finding(
+        claim, f"by {caught} AP, {named} accuracy (published {caught.published:+.2f}, {named.published:+.2f})."
+    )
+
+
+def patches(gain: Cell, across: float) -> Finding:
+    """New here: does a detective that scores patches travel better than the best of the three?"""
+    claim = {1: "Patches travel better:", 0: "Patches make no sure difference:", -1: "Patches travel worse:"}[
+        _side(gain)
     ]
-    ours = [caught.idxmin(), told.idxmin()]
-    if ours[0] == ours[1]:
-        claim = f"{name(ours[0])} is the hardest to catch and to name:"
-    else:
-        claim = f"{name(ours[0])} is the hardest to catch, {name(ours[1])} to name:"
-    because = f"mean AP at home {caught.min():.2f}, accuracy {told.min():.2f}"
-    return Finding(claim, f"{because}. Published: {listed(dict.fromkeys(map(name, theirs)))}.")
+    return Finding(claim, f"AP {across:.2f} abroad.")
 
 
-def better(gain: Cell, across: float, rival: Cell) -> Finding:
-    """Does a detective that scores patches travel better than the best of the three on the same pictures?"""
-    if gain.low > 0:
-        claim = "Patches travel better:"
-    elif gain.high < 0:
-        claim = "Patches travel worse:"
-    else:
-        claim = "Patches make no sure difference:"
-    return Finding(claim, f"{across:.2f} against {rival.value:.2f} abroad.")
+def _side(cell: Cell) -> int:
+    """1 or -1 where the whole interval lies on that side of zero, else 0."""
+    return int(cell.low > 0) - int(cell.high < 0)

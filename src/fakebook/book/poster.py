@@ -16,24 +16,26 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import torch
 import typst
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
+from torch import Tensor
 
 from fakebook import figures, paths, profiles
 from fakebook.book import build, findings, run, team
 from fakebook.book.evidence import DETECTING, DETECTIVES, Cell, Evidence
 from fakebook.book.findings import name
-from fakebook.detectors import trial
+from fakebook.data.imageset import resize, to_bytes
+from fakebook.detectors import detective, trial
 from fakebook.detectors.fitting import Recipe
+from fakebook.detectors.heat import overlay
 from fakebook.errors import UserError
 from fakebook.files import atomic
 
-COLUMN = 186 / 25.4  # inches: half the poster's width; figures are drawn as large as they are printed
+COLUMN = 178 / 25.4  # inches: the left column's width; figures are drawn as large as they are printed
 POINTS = 18  # the smallest type that is read at two metres
 LOW, HIGH = 0.3, 1.0  # of the colours of AP, as in chapter 12
 SIDE = 640  # pixels of a picture, at least: enlarged here, or viewers would blur it
@@ -77,24 +79,36 @@ def sign(signed: team.Team, evidence: Evidence, folder: Path) -> dict[str, Any]:
     }
 
 
-def line_up(evidence: Evidence, folder: Path) -> list[dict[str, str]]:
-    """One test photograph, that with the largest hole: real, with the hole, and as each forger filled it."""
+def line_up(evidence: Evidence, folder: Path) -> dict[str, list[dict[str, str]]]:
+    """One test photograph, that with the largest hole: real, with the hole, as each forger filled it, and, but for the
+    hole, as the detective of chapter 13 sees it."""
     tree = trial.tree(evidence.data, paths.build() / "forged" / evidence.profile / evidence.data)
     masks = tree.masks(evidence.forgers[0], "test")
     largest = masks.mean((1, 2, 3)).argmax()
     chosen = [tree.names(evidence.forgers[0], "test")[largest]]
-    real = tree.images("real", "test", chosen)[0]
-    pictures = {"real": real, "hole": torch.where(masks[largest] > 0, 1.0, real)}
-    pictures |= {forger: tree.images(forger, "test", chosen)[0] for forger in evidence.forgers}
-    for kind, picture in pictures.items():
-        pixels = (figures.to_pixels(picture) * 255).round().astype(np.uint8)
-        times = -(-SIDE // pixels.shape[0])
-        Image.fromarray(pixels.repeat(times, 0).repeat(times, 1)).save(folder / f"{kind}.png")
-    return [{"label": name(kind), "file": f"{kind}.png"} for kind in pictures]
+    kinds = ["real", *evidence.forgers]
+    images = torch.cat([tree.images(kind, "test", chosen) for kind in kinds])
+    hole = torch.where(masks[largest] > 0, 1.0, images[:1])
+    kept = detective.load(evidence.detective)
+    heat = torch.stack([verdict.heat for verdict in kept.examine(resize(images, kept.size))])
+    shown = ["real", "hole", *evidence.forgers]
+    return {
+        "faces": _keep(torch.cat([images[:1], hole, images[1:]]), shown, folder, "face"),
+        "heat": _keep(overlay(images, heat), kinds, folder, "heat"),
+    }
+
+
+def _keep(images: Tensor, kinds: list[str], folder: Path, prefix: str) -> list[dict[str, str]]:
+    """Write each of ``images`` to ``folder``; give the names of the kinds and of the files."""
+    times = -(-SIDE // images.shape[-1])
+    for kind, image in zip(kinds, to_bytes(images), strict=True):
+        pixels = image.permute(1, 2, 0).numpy().repeat(times, 0).repeat(times, 1)
+        Image.fromarray(pixels).save(folder / f"{prefix}_{kind}.png")
+    return [{"label": name(kind), "file": f"{prefix}_{kind}.png"} for kind in kinds]
 
 
 def draw(evidence: Evidence, folder: Path) -> None:
-    """The figures: 1 and 2 again, in the poster's size, from their numbers; that of chapter 13 as it is."""
+    """Figures 1 and 2 again, from the numbers behind them, in the poster's size."""
     figures.use_style()
     large = ("font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize")
     with mpl.rc_context({key: POINTS for key in large}):
@@ -102,7 +116,6 @@ def draw(evidence: Evidence, folder: Path) -> None:
             fig = drawn(pd.read_csv(evidence.trials.figure(key, "csv")))
             fig.savefig(folder / f"{key}.svg", metadata={"Date": None})
             plt.close(fig)
-    shutil.copy(evidence.improved.figure("localisation", "svg"), folder)
 
 
 def tell(evidence: Evidence) -> dict[str, Any]:
@@ -119,7 +132,7 @@ def tell(evidence: Evidence) -> dict[str, Any]:
         "matrices": _matrices(evidence),
         "attribution": _attribution(evidence),
         "better": {
-            "gain": f"{evidence.gain.value:+.2f} [{evidence.gain.low:+.2f}, {evidence.gain.high:+.2f}]",
+            "gain": f"{evidence.gain:+}",
             "rival": evidence.rival,
             "iou": {where: f"{improved.number_of(f'iou_{where}'):.2f}" for where in ("within", "across")},
         },
@@ -133,6 +146,7 @@ def tell(evidence: Evidence) -> dict[str, Any]:
             "attribution": trials.source("table_4", "table_5"),
             "maps": trials.source("figure_2"),
             "better": improved.source("better", "localisation"),
+            "findings": trials.source("conclusions"),
         },
         "footer": _footer(evidence),
     }
@@ -144,7 +158,7 @@ def _matrices(evidence: Evidence) -> dict[str, Any]:
     for key in DETECTIVES:
         here, there = evidence.labels.loc[key]
         means = [
-            [where, str(ours[key]), summary.at[here, f"the poster's, {where}"]]
+            [where, f"{ours[key]}", summary.at[here, f"the poster's, {where}"]]
             for where, ours in (("at home", evidence.home), ("abroad", evidence.abroad))
         ]
         rows = shaded(evidence.ap[key], pd.DataFrame(evidence.published["cross_generator_ap"][key]).T)
@@ -199,7 +213,7 @@ def _footer(evidence: Evidence) -> str:
 
 def _curves(frame: pd.DataFrame) -> Figure:
     """Validation AP over the epochs, a panel for each detective."""
-    fig, axes = plt.subplots(1, len(DETECTIVES), figsize=(COLUMN, 2.2), sharey=True)
+    fig, axes = plt.subplots(1, len(DETECTIVES), figsize=(COLUMN, 2.1), sharey=True)
     for ax, key in zip(axes, DETECTIVES, strict=True):
         panel = frame[frame["detective"] == key].drop(columns="detective").set_index("epoch").rename(columns=name)
         figures.curves(panel, title=key, ax=ax, markers=True)
@@ -211,7 +225,7 @@ def _curves(frame: pd.DataFrame) -> Figure:
 
 def _maps(frame: pd.DataFrame) -> Figure:
     """The t-SNE of the features, a panel for each detective."""
-    fig, axes = plt.subplots(1, len(DETECTIVES), figsize=(COLUMN, 2.3))
+    fig, axes = plt.subplots(1, len(DETECTIVES), figsize=(COLUMN, 2.2))
     for ax, key in zip(axes, DETECTIVES, strict=True):
         panel = frame[frame["detective"] == key]
         figures.scatter(panel[["x", "y"]].to_numpy(), panel["kind"].map(name), title=key, ax=ax)
