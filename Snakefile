@@ -10,10 +10,11 @@ from fakebook import code, paths
 from fakebook.book import build, run, stage
 
 # The plain facts that no tool can find out. Which data sets a chapter runs on (photos: when a folder is given):
-DATA = {"11_forgers": ["faces", "photos"], "12_detectives": ["faces", "photos"]}
+DATA = {name: ["faces", "photos"] for name in ("11_forgers", "12_detectives", "13_better_detectives")}
 # and which files, under the build folder, chapters leave for one another:
-WRITES = {"11_forgers": ["forged/{profile}/{data}/report.json"]}
-READS = {"12_detectives": ["forged/{profile}/{data}/report.json"]}
+FORGED = "forged/{profile}/{data}/report.json"
+WRITES = {"11_forgers": [FORGED], "13_better_detectives": ["detective/{profile}/{data}.safetensors"]}
+READS = {"12_detectives": [FORGED], "13_better_detectives": [FORGED]}
 
 
 workdir: str(paths.build())
@@ -86,7 +87,7 @@ rule chapters:
 
 # What the poster shows. Its files are found only when it is asked for.
 POSTER_DATA = config.get("data", "faces")
-POSTER_RUNS = [run.run_name(chapter, POSTER_DATA) for chapter in ("12_detectives", "13_better_detectives")]
+POSTER_RUNS = [run.run_name(chapter, POSTER_DATA) for chapter in build.POSTER]
 
 
 rule poster:
