@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from fakebook import figures, paths
-from fakebook.book import findings, poster, team
+from fakebook.book import build, findings, poster, team
 from fakebook.book.evidence import DETECTIVES, Cell, Evidence, cell
 from fakebook.data import dolos
 from fakebook.detectors import detective
@@ -354,3 +354,22 @@ def test_is_repaint_the_hardest(caught, named, claim):
 @pytest.mark.parametrize("low, high, claim", [(0.1, 0.2, "better"), (-0.1, 0.2, "no sure"), (-0.3, -0.2, "worse")])
 def test_do_patches_help(low, high, claim):
     assert claim in findings.patches(Cell((low + high) / 2, low, high), 0.8).claim
+
+
+@pytest.mark.parametrize(
+    "data, photos, said",
+    [
+        ("photo", None, "DATA=photo: there is a poster on faces, photos or dolos"),
+        ("photos", None, "DATA=photos: say also which photographs, with PHOTOS=folder"),
+        (
+            "dolos",
+            None,
+            "DATA=dolos: .*12_detectives-dolos/run.json is missing; run python -m fakebook.book.run 12_det",
+        ),
+    ],
+)
+def test_a_poster_that_cannot_be_made_is_refused_first(made, data, photos, said):
+    with pytest.raises(UserError, match=said):
+        build.check_poster("paper", data, photos)
+    build.check_poster("cpu", "faces", None)
+    build.check_poster("cpu", "photos", "a folder")

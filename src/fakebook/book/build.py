@@ -27,6 +27,7 @@ from fakebook.errors import UserError
 # What fakebook.data.photos reads, said again: importing it takes two seconds, and a test holds them together.
 PHOTOGRAPHS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
 LOG_LINES = 40
+POSTER = ("12_detectives", "13_better_detectives")  # the chapters that the poster shows, with what they need
 
 
 def default_profile() -> str:
@@ -63,6 +64,22 @@ def content(folder: str | Path) -> str:
 def poster_file(data: str) -> Path:
     """Where the poster on ``data`` goes."""
     return paths.build() / ("poster.pdf" if data == "faces" else f"poster-{data}.pdf")
+
+
+def check_poster(profile: str, data: str, photos: str | None) -> None:
+    """
+    Raises:
+        UserError: there is no such poster, or what it shows is not there and cannot be made by the pipeline.
+    """
+    if data not in ("faces", "photos", "dolos"):
+        raise UserError(f"DATA={data}: there is a poster on faces, photos or dolos")
+    if data == "photos" and not photos:
+        raise UserError("DATA=photos: say also which photographs, with PHOTOS=folder")
+    for chapter in POSTER if data == "dolos" else ():  # the pipeline runs no chapter on Dolos: it takes several GPUs
+        kept = paths.build() / "results" / profile / run.run_name(chapter, data) / "run.json"
+        if not kept.is_file():
+            again = f"python -m fakebook.book.run {chapter} profile={profile} seed=0 data=dolos"
+            raise UserError(f"DATA=dolos: {kept} is missing; run {again}")
 
 
 def check_photos(folder: str | Path) -> Path:
@@ -153,8 +170,7 @@ def main(arguments: list[str]) -> int:
             run.notebook(chosen.chapter)
             config["chapter"] = chosen.chapter
         elif chosen.poster:
-            if chosen.data == "photos" and not photos:
-                raise UserError("DATA=photos: say also which photographs, with PHOTOS=folder")
+            check_poster(profile, chosen.data, photos)
             config["data"] = chosen.data
         else:
             stage.check_toc()

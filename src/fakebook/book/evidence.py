@@ -54,7 +54,9 @@ class Run:
 
     def __init__(self, chapter: str, profile: str, data: str):
         self.number = int(chapter.split("_")[0])
-        self.remedy = f"run make chapter CH={chapter} PROFILE={profile}" + (" PHOTOS=folder" * (data == "photos"))
+        self.remedy = f"run make chapter CH={chapter} PROFILE={profile}" + (
+            " PHOTOS=folder" if data == "photos" else ""
+        )
         self.folder = paths.build() / "results" / profile / run.run_name(chapter, data)
         if not (self.folder / "run.json").is_file():
             raise UserError(f"chapter {self.number} has no results on {data} in {self.folder}: {self.remedy}")
