@@ -33,7 +33,7 @@ class Verdict:
         score: the logit of "fake", for as many real images as fakes.
         probability: of "fake", at those odds; calibrated on photographs and forgers like those of the training.
         forgers: known forger → the share of belief that it is the one, if any; they sum to 1.
-        heat: (H, W) in [0, 1], the probability of manipulation at each pixel, if each were as often manipulated as not.
+        heat: (H, W) in [0, 1], the probability that a pixel was manipulated, if as many are as in the training.
     """
 
     score: float

@@ -121,7 +121,7 @@ def learn_from_masks(maps: Tensor, masks: Tensor, share: float, strength: float 
     """A scorer that was told where: scikit-learn's logistic regression of patches, with the L2 penalty ‖w‖² / 2C.
 
     A patch counts as manipulated where more than half of it was, as real where nothing was; those between are left out.
-    Both classes weigh the same, so a score of 0 is even odds.
+    Few patches are manipulated, so the scores of most lie far below 0, where the odds are even.
 
     Args:
         maps: (N, C, G, G) of training images, real and forged.
@@ -139,7 +139,7 @@ def learn_from_masks(maps: Tensor, masks: Tensor, share: float, strength: float 
     if labels.all() or not labels.any():
         raise ValueError("all patches are of one kind: give real and forged images, with the masks of the forged ones")
     mean, scale = _standard(x)
-    fitted = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
+    fitted = LogisticRegression(C=strength, max_iter=1000)
     fitted.fit((x - mean) / scale, labels)
     return _folded(fitted.coef_, fitted.intercept_, mean, scale, share)
 
