@@ -99,7 +99,7 @@ class Made:
 
     def chapter_13(self):
         results = self.improved
-        results.table("better", self.cells(["patches"], ["at home", "abroad"]))
+        results.table("better", self.cells([LABELS["linear"], "patches"], ["at home", "abroad"]))
         results.figure("localisation", figures.curves(pd.DataFrame({"a": [1, 2]})), alt="A line.")
         file = self.build / "detective" / "cpu" / "faces.safetensors"
         file.parent.mkdir(parents=True)
@@ -303,13 +303,15 @@ SURE, UNSURE, OTHERWISE = by(0.1), by(0.01), by(-0.1)
         ((SURE, SURE, SURE), DETECTIVES, "At home they do well, abroad less so:"),
         ((SURE, UNSURE, UNSURE), DETECTIVES, "Abroad, linear does less well:"),
         ((SURE, UNSURE, SURE), DETECTIVES, "Abroad, linear and pretrained do less well:"),
-        ((SURE, UNSURE, SURE), ["linear", "pretrained"], "At home they do well, abroad less so:"),
+        ((SURE, SURE, SURE), ["linear", "pretrained"], "Abroad, linear and pretrained do less well:"),
         ((UNSURE, SURE, OTHERWISE), ["linear", "pretrained"], "Home and abroad cannot be told apart:"),
         ((SURE, SURE, SURE), [], "Nobody learned even the forger at home:"),
     ],
 )
 def test_who_does_less_well_abroad(gaps, learned, claim):
-    assert findings.travel(dict(zip(DETECTIVES, gaps, strict=True)), learned).claim == claim
+    finding = findings.travel(dict(zip(DETECTIVES, gaps, strict=True)), learned)
+    assert finding.claim == claim
+    assert ("scratch at chance" in finding.because) == (list(learned) == ["linear", "pretrained"])
 
 
 @pytest.mark.parametrize(

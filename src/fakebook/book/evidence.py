@@ -124,7 +124,8 @@ class Evidence:
         if not self.detective.is_file():
             raise UserError(f"chapter 13 kept no detective in {self.detective}: {self.improved.remedy}")
         self.gain = Cell(*(self.improved.number_of(f"better_gain{end}") for end in ("", "_low", "_high")))
-        self.rival = max(DETECTIVES, key=lambda key: self.abroad[key].value)
+        rival = self.improved.table("better").index[0]  # what the better detective is measured against
+        self.rival = self._keys.get(rival, rival)
 
     @property
     def _keys(self) -> dict[str, str]:

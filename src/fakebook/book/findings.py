@@ -68,14 +68,16 @@ def travel(gaps: Mapping[str, Difference], learned: Iterable[str]) -> Finding:
     lost = [key for key in learned if gaps[key].ours.low > 0]
     if not learned:
         claim = "Nobody learned even the forger at home:"
-    elif lost == learned:
+    elif len(lost) == len(gaps):
         claim = "At home they do well, abroad less so:"
     elif lost:
         claim = f"Abroad, {listed(lost)} {'do' if len(lost) > 1 else 'does'} less well:"
     else:
         claim = "Home and abroad cannot be told apart:"
     told = learned or list(gaps)
-    return Finding(claim, f"AP at home minus abroad is {listed(f'{gaps[key]} ({key})' for key in told)}.")
+    failed = [key for key in gaps if key not in told]
+    chance = f"; {listed(failed)} at chance" if failed else ""
+    return Finding(claim, f"AP at home minus abroad {listed(f'{gaps[key]} ({key})' for key in told)}{chance}.")
 
 
 def champion(leads: Mapping[str, Difference]) -> Finding:
@@ -98,7 +100,7 @@ def scratch(ap: Difference, accuracy: Difference, times: float) -> Finding:
         frozenset({1}): "From scratch is worse than pretrained:",
         frozenset({-1}): "From scratch is better than pretrained:",
     }.get(frozenset(sides), "From scratch is better once, worse once:")
-    return Finding(claim, f"pretrained leads by {ap} AP, {accuracy} accuracy; scratch takes {times:.1f} times as long.")
+    return Finding(claim, f"{ap} AP, {accuracy} accuracy for pretrained, and {times:.1f} times as fast.")
 
 
 def repaint(caught: Difference, named: Difference) -> Finding:

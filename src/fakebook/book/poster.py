@@ -207,7 +207,8 @@ def _footer(evidence: Evidence) -> str:
     runs = [evidence.trials.provenance, evidence.improved.provenance]
     revisions = ", ".join(dict.fromkeys(ran["revision"] for ran in runs))
     parts = [f"Revision {revisions}", f"profile {runs[0]['profile']}", f"seed {runs[0]['seed']}", runs[0]["started"]]
-    parts += [f"{part} {digest[:10]}" for part, digest in runs[0].get("data_hashes", {}).items()]
+    hashes = runs[0].get("data_hashes", {})
+    parts += [f"{part} {digest[:10]}" for part, digest in hashes.items() if part.endswith("/test")]
     return " · ".join([*parts, runs[0]["device"]])
 
 
