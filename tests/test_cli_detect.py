@@ -16,7 +16,7 @@ from fakebook.detectors import patches
 from fakebook.detectors.embeddings import backbone
 
 SIZE, GRID, LAYERS = 32, 8, (3,)
-TRAINED_ON = {"data": "noise", "photographs": 24, "forgers": ["smooth", "striped"], "ap_home": 1.0, "ap_left_out": 0.75}
+TRAINED_ON = {"data": "noise", "photographs": 24, "forgers": ["smooth", "striped"], "ap_home": 1.0, "ap_abroad": 0.75}
 
 
 def photographs(count, seed):

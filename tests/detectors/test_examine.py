@@ -18,7 +18,7 @@ TRAINED_ON = {
     "photographs": 100,
     "forgers": ["lama", "ldm"],
     "ap_home": 0.934,
-    "ap_left_out": 0.71,
+    "ap_abroad": 0.71,
 }
 
 
@@ -166,7 +166,7 @@ def test_the_statement_says_what_it_was_trained_on_and_that_it_proves_nothing():
     witness.trained_on = {**TRAINED_ON, "forgers": ["lama"]}
     assert "on what lama made" in examine.statement(witness)
     witness.trained_on = {"data": "toys", "ap_home": 0.9}
-    with pytest.raises(UserError, match="does not say its photographs, forgers, ap_left_out"):
+    with pytest.raises(UserError, match="does not say its photographs, forgers, ap_abroad"):
         examine.statement(witness)
 
 

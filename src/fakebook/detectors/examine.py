@@ -149,16 +149,17 @@ def statement(detective: Detective) -> str:
         UserError: the detective does not say.
     """
     about, size = detective.trained_on, detective.size
-    lacking = [key for key in ("data", "photographs", "forgers", "ap_home", "ap_left_out") if key not in about]
+    lacking = [key for key in ("data", "photographs", "forgers", "ap_home", "ap_abroad") if key not in about]
     if lacking:
         raise UserError(f"the detective does not say its {', '.join(lacking)}: nobody can judge it; take one that does")
     *others, last = about["forgers"]
     forgers = f"{', '.join(others)} and {last}" if others else last
     return (
         f"The detective was trained on {about['photographs']} images ({about['data']}, {size}x{size} pixels) and on "
-        f"what {forgers} made of them. Its average precision on images it had not seen is {about['ap_home']:.2f}, on a "
-        f"forger it never met {about['ap_left_out']:.2f} (by chance 0.50). A probability is one where every second "
-        "image is a fake. On other faces, cameras and forgers it may be wrong more often: it proves nothing."
+        f"what {forgers} made of them. Its average precision on images it had not seen is {about['ap_home']:.2f}; on a "
+        f"forger that was left out of the training, {about['ap_abroad']:.2f} (by chance 0.50). A probability is one "
+        "where every second image is a fake. On other faces, cameras and forgers it may be wrong more often: it proves "
+        "nothing."
     )
 
 
