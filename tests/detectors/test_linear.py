@@ -30,6 +30,15 @@ def test_logistic_is_scikit_learns(classes):
     assert strength == 0.1
 
 
+def test_one_scale_keeps_the_proportions_of_the_features():
+    data, valid = blobs(200), blobs(80, seed=1)
+    x, scale = data[0].double().numpy(), data[0].double().numpy().std(0).mean()
+    twin = LogisticRegression(C=0.1, max_iter=5000, tol=1e-10).fit(x / scale, data[1].numpy())
+    detector, _ = logistic(data, valid, 2, strengths=[0.1], one_scale=True)
+    expected = twin.decision_function(valid[0].double().numpy() / scale)
+    np.testing.assert_allclose(detector.scores(valid[0]).numpy(), expected, atol=2e-4)
+
+
 def test_strength_is_chosen_on_validation_and_ties_go_to_the_strongest_penalty():
     data = blobs(40, width=30, gap=30)
     assert logistic(data, data, 2)[1] == 1e-4  # all separate perfectly

@@ -24,7 +24,11 @@ def fully_connected(width: int, classes: int, epochs: int, seed: int = 0) -> Det
 
 
 def logistic(
-    data: Labelled, valid: Labelled, classes: int, strengths: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    data: Labelled,
+    valid: Labelled,
+    classes: int,
+    strengths: Sequence[float] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+    one_scale: bool = False,
 ) -> tuple[Detector, float]:
     """scikit-learn's logistic regression on standardised features, with an L2 penalty ‖w‖² / 2C.
 
@@ -34,6 +38,8 @@ def logistic(
     Args:
         data, valid: features (N, width) and labels (N,); C is chosen on the second.
         strengths: the values of C to choose from: small is a strong penalty. Ties go to the strongest.
+        one_scale: divide all features by their mean deviation instead of each by its own, which would give features
+            that hardly vary as much say as the others.
 
     Returns:
         the detector and its C.
@@ -41,6 +47,8 @@ def logistic(
     x = data[0].double().numpy()
     mean, scale = x.mean(0), x.std(0)
     scale[scale < 1e-8] = 1.0  # a feature that never changes
+    if one_scale:
+        scale[:] = x.std(0).mean()
     standard = (x - mean) / scale
     best: tuple[float, Detector, float] | None = None
     for strength in sorted(strengths):
