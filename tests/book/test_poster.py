@@ -1,8 +1,11 @@
 """The poster: one A2 page, whose every number comes from the results, and one line for whatever is missing."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -375,3 +378,15 @@ def test_a_poster_that_cannot_be_made_is_refused_first(made, data, photos, said)
         build.check_poster("paper", data, photos)
     build.check_poster("cpu", "faces", None)
     build.check_poster("cpu", "photos", "a folder")
+
+
+def test_the_book_has_its_poster(smoke_book):
+    """What the chapters leave behind is what the poster reads."""
+    command = [sys.executable, "-m", "fakebook.book.build", "--poster", "--profile", "smoke"]
+    environment = {**os.environ, "FAKEBOOK_BUILD": str(smoke_book.build)}
+    made = subprocess.run(command, cwd=paths.root(), env=environment, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
+    assert str(smoke_book.build / "poster.pdf") in made.stdout
+    told = json.loads((smoke_book.build / "poster" / "smoke-faces" / "poster.json").read_text())
+    assert not re.search(r"cell None|nan", json.dumps(told))
+    assert len(told["findings"]) == 5

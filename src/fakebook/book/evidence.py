@@ -76,8 +76,9 @@ class Run:
         """A table of numbers with intervals."""
         return self.table(name).map(cell)
 
-    def caption(self, name: str) -> str:
-        return self._read(f"{name}.json")["caption"]
+    def said(self, name: str, what: str) -> str:
+        """What is said of a figure or a table: its ``caption``, or its ``alt`` text."""
+        return self._read(f"{name}.json")[what]
 
     def number_of(self, name: str) -> float:
         if name not in self._numbers:

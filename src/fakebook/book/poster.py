@@ -80,8 +80,10 @@ def sign(signed: team.Team, evidence: Evidence, folder: Path) -> dict[str, Any]:
 
 
 def line_up(evidence: Evidence, folder: Path) -> dict[str, list[dict[str, str]]]:
-    """One test photograph, that with the largest hole: real, with the hole, as each forger filled it, and, but for the
-    hole, as the detective of chapter 13 sees it."""
+    """The test photograph with the largest hole, as pictures in ``folder``.
+
+    ``faces``: as it is, with the hole, as each forger filled it. ``heat``: where chapter 13's detective suspects it.
+    """
     tree = trial.tree(evidence.data, paths.build() / "forged" / evidence.profile / evidence.data)
     masks = tree.masks(evidence.forgers[0], "test")
     largest = masks.mean((1, 2, 3)).argmax()
@@ -136,6 +138,7 @@ def tell(evidence: Evidence) -> dict[str, Any]:
             "rival": evidence.rival,
             "iou": {where: f"{improved.number_of(f'iou_{where}'):.2f}" for where in ("within", "across")},
         },
+        "alts": {key: trials.said(key, "alt") for key in ("figure_1", "figure_2")},
         "findings": [vars(finding) for finding in findings.all_of(evidence)],
         "sources": {
             "line_up": evidence.forging.source("forged") if evidence.forging else SHOWN["dolos"],
@@ -170,7 +173,7 @@ def _matrices(evidence: Evidence) -> dict[str, Any]:
         "chance": f"{evidence.chance[0]:.2f} to {evidence.chance[1]:.2f}",
         "width": f"{max(widths):.2f}",
         # The brackets at the caption's end: data, images a class, trainings.
-        "how": re.search(r"\(([^()]*)\)\.?$", evidence.trials.caption("table_1"))[1],
+        "how": re.search(r"\(([^()]*)\)\.?$", evidence.trials.said("table_1", "caption"))[1],
     }
 
 
@@ -203,13 +206,14 @@ def _shade(cell: Cell, other: float, low: float, high: float) -> dict[str, str]:
     }
 
 
-def _footer(evidence: Evidence) -> str:
+def _footer(evidence: Evidence) -> list[str]:
     runs = [evidence.trials.provenance, evidence.improved.provenance]
     revisions = ", ".join(dict.fromkeys(ran["revision"] for ran in runs))
     parts = [f"Revision {revisions}", f"profile {runs[0]['profile']}", f"seed {runs[0]['seed']}", runs[0]["started"]]
     hashes = runs[0].get("data_hashes", {})
     parts += [f"{part} {digest[:10]}" for part, digest in hashes.items() if part.endswith("/test")]
-    return " · ".join([*parts, runs[0]["device"]])
+    source = " ".join(evidence.published["source"].split())
+    return [f"The published poster: {source}", " · ".join([*parts, runs[0]["device"]])]
 
 
 def _curves(frame: pd.DataFrame) -> Figure:
