@@ -190,7 +190,7 @@ def _finding(path: Path, photograph: Tensor, verdict: Verdict, out: Path) -> Fin
         verdict.heat,
         [
             f"Probability of a fake {found.fake}; if it is one, most like {found.like}; {path.name}",
-            "Orange: where it looks manipulated to the detective, which may be wrong. A hint, no proof.",
+            "Orange: where it looks manipulated; inside the line, more likely so than not. A hint, no proof.",
         ],
     )
     return found
