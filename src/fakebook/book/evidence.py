@@ -54,9 +54,8 @@ class Run:
 
     def __init__(self, chapter: str, profile: str, data: str):
         self.number = int(chapter.split("_")[0])
-        self.remedy = f"run make chapter CH={chapter} PROFILE={profile}" + (
-            " PHOTOS=folder" if data == "photos" else ""
-        )
+        photos = " PHOTOS=folder" if data == "photos" else ""
+        self.remedy = f"run make chapter CH={chapter} PROFILE={profile}{photos}"
         self.folder = paths.build() / "results" / profile / run.run_name(chapter, data)
         if not (self.folder / "run.json").is_file():
             raise UserError(f"chapter {self.number} has no results on {data} in {self.folder}: {self.remedy}")

@@ -40,6 +40,7 @@ POINTS = 18  # the smallest type that is read at two metres
 LOW, HIGH = 0.3, 1.0  # of the colours of AP, as in chapter 12
 SIDE = 640  # pixels of a picture, at least: enlarged here, or viewers would blur it
 SHOWN = {"faces": "parametric faces", "photos": "photographs", "dolos": "pictures of Dolos"}
+SPLITS = {"train": "training", "valid": "validation", "test": "test"}
 COUNTS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
 
 
@@ -128,7 +129,7 @@ def tell(evidence: Evidence) -> dict[str, Any]:
         "colours": {"ink": figures.INK, "paper": figures.PAPER, "accent": figures.VERMILION},
         "data": {
             "shown": SHOWN[evidence.data],
-            "counts": [[split, f"{count:,}"] for split, count in trials.table("evidence")["real"].items()],
+            "counts": [[SPLITS[split], f"{count:,}"] for split, count in trials.table("evidence")["real"].items()],
         },
         "models": f"{recipe.epochs} epochs of AdamW, rate {recipe.lr:g}, weight decay {recipe.weight_decay:g}",
         "matrices": _matrices(evidence),
