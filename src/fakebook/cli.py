@@ -101,12 +101,19 @@ def forge(
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the data set is written.")],
     forger: Annotated[
         list[str] | None,
-        typer.Option(help="Who forges; say it once for each.", show_default="lama, ldm, pluralistic and repaint"),
+        typer.Option(
+            metavar="NAME", help="Who forges; say it once for each.", show_default="lama, ldm, pluralistic and repaint"
+        ),
     ] = None,
-    size: Annotated[int, typer.Option(help="Side of the pictures in pixels.")] = 64,
-    seed: Annotated[int, typer.Option(help="Of the splits, the holes, the trainings and the forgeries.")] = 0,
+    size: Annotated[int, typer.Option(metavar="N", help="Side of the pictures in pixels.")] = 64,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Of the splits, the holes, the trainings and the forgeries.")
+    ] = 0,
     profile: Annotated[
-        str, typer.Option(help="How forgers are trained: smoke, cpu, gpu or paper.", show_default="gpu or cpu")
+        str,
+        typer.Option(
+            metavar="NAME", help="How forgers are trained: smoke, cpu, gpu or paper.", show_default="gpu or cpu"
+        ),
     ] = "auto",
     resume: bool = typer.Option(False, "--resume", help="Go on with what an interrupted run left in --out."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress bar."),
