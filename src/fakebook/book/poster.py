@@ -203,7 +203,7 @@ def _shade(cell: Cell, other: float, low: float, high: float) -> dict[str, str]:
         "ours": f"{cell.value:.2f}",
         "theirs": "–" if pd.isna(other) else f"{other:.2f}",
         "fill": mpl.colors.to_hex(figures.SEQUENTIAL(share)),
-        "ink": "#ffffff" if share > 0.6 else figures.INK,
+        "ink": "#ffffff" if share > 0.57 else figures.INK,  # whichever stands out more
     }
 
 
