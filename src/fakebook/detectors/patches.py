@@ -61,9 +61,8 @@ def _layers(backbone: Backbone, x: Tensor, layers: tuple[int, ...]) -> list[Tens
         found = _resnet(network, x)
     elif hasattr(network, "forward_intermediates") and hasattr(network, "transformer"):
         blocks = list(range(min(last, len(network.transformer.resblocks))))
-        found = network.forward_intermediates(x, blocks, stop_early=True, intermediates_only=True)[
-            "image_intermediates"
-        ]
+        seen = network.forward_intermediates(x, blocks, stop_early=True, intermediates_only=True)
+        found = seen["image_intermediates"]
     else:
         raise UserError(f"backbone {backbone.name!r} shows no middle layers: take a CNN or a vision transformer")
     if not layers or min(layers) < 1 or last > len(found):
@@ -89,8 +88,12 @@ def _to_grid(h: Tensor, grid: int) -> Tensor:
 
 def top_k(scores: Tensor, share: float) -> Tensor:
     """Mean (N,) of the highest ``share`` of the patch scores (N, G, G): at least one patch; all of them for 1."""
+    return _highest(scores, share).values.mean(1)
+
+
+def _highest(scores: Tensor, share: float) -> torch.return_types.topk:
     flat = scores.flatten(1)
-    return flat.topk(max(1, round(share * flat.shape[1])), dim=1).values.mean(1)
+    return flat.topk(max(1, round(share * flat.shape[1])), dim=1)
 
 
 class PatchScorer(nn.Module):
@@ -112,8 +115,7 @@ class PatchScorer(nn.Module):
 
     def evidence(self, maps: Tensor) -> Tensor:
         """Mean features (N, C) of the patches that the score is the mean of."""
-        scores = self.patches(maps).flatten(1)
-        chosen = scores.topk(max(1, round(self.share * scores.shape[1])), dim=1).indices
+        chosen = _highest(self.patches(maps), self.share).indices
         return maps.flatten(2).gather(2, chosen[:, None].expand(-1, maps.shape[1], -1)).mean(2)
 
 
