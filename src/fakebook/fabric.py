@@ -18,12 +18,19 @@ def launch(device: torch.device, precision: str) -> Fabric:
         local = int(os.environ["LOCAL_WORLD_SIZE"])
         chosen |= {"devices": local, "num_nodes": int(os.environ["WORLD_SIZE"]) // local}
         # A loss need not use every weight in every step.
-        chosen["strategy"] = DDPStrategy(find_unused_parameters=True)
+        chosen["strategy"] = Launched(find_unused_parameters=True)
     else:
         chosen["devices"] = 1 if device.index is None else [device.index]
     fabric = Fabric(**chosen)
     fabric.launch()
     return fabric
+
+
+class Launched(DDPStrategy):
+    """DDP of processes that are there already: nothing is left to launch, so it works in a notebook's kernel too."""
+
+    def _configure_launcher(self) -> None:
+        self._launcher = None
 
 
 class Mixed(MixedPrecision):

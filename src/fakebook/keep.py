@@ -5,7 +5,6 @@ import functools
 import hashlib
 import inspect
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +17,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from fakebook import weights
+from fakebook import processes, weights
 from fakebook.code import PACKAGE, fingerprint
 from fakebook.device import pick
 from fakebook.errors import UserError
@@ -90,7 +89,7 @@ def or_train(
         column: kept.frame[column].dropna().iloc[-1] for column in kept.frame.columns.drop("step", errors="ignore")
     }
     said = "".join(f", {column} {value:.4g}" for column, value in losses.items())
-    if _process() == 0:
+    if processes.number() == 0:
         print(f"{name}: {verb} {kept.seconds:.0f} s{said}")
     model.kept = kept
     return model.to(pick(device)).eval()
@@ -136,7 +135,7 @@ def _train(model: nn.Module, train: Callable, path: Path, made_of: Mapping[str, 
         for name in frame.drop(columns="step", errors="ignore")
     ]
     history = [("step", frame["step"].tolist()), *columns] if columns else []
-    if _process() == 0:
+    if processes.number() == 0:
         weights.save(path, model, dict(made_of, seconds=seconds, history=history))
         for left in path.parent.glob(f"{path.stem}.checkpoint*"):
             left.unlink()
@@ -145,14 +144,9 @@ def _train(model: nn.Module, train: Callable, path: Path, made_of: Mapping[str, 
     return model, Kept(False, seconds, frame, path)
 
 
-def _process() -> int:
-    """The rank that torchrun gave to this process, 0 without torchrun."""
-    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
-
-
 def _lock(path: Path) -> contextlib.AbstractContextManager:
     """Held by who trains the model. Not under torchrun, whose processes train it together and would wait for ever."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
+    if processes.count() > 1:
         return contextlib.nullcontext()
     locks = path.parent / ".locks"
     locks.mkdir(exist_ok=True)
