@@ -158,8 +158,8 @@ def statement(detective: Detective) -> str:
         f"The detective was trained on {about['photographs']} images ({about['data']}, {size}x{size} pixels) and on "
         f"what {forgers} made of them. Its average precision on images it had not seen is {about['ap_home']:.2f}; on a "
         f"forger that was left out of the training, {about['ap_abroad']:.2f} (by chance 0.50). A probability is one "
-        "where every second image is a fake. On other faces, cameras and forgers it may be wrong more often: it proves "
-        "nothing."
+        "where every second image is a fake. On other faces, cameras and forgers it can be wrong most of the time: it "
+        "proves nothing."
     )
 
 
