@@ -4,9 +4,12 @@ Images are (N, 3, H, W) in [-1, 1] and stay so. Strengths are in the pixels of t
 much at 64 pixels and little at 1024.
 """
 
+import io
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
@@ -17,7 +20,13 @@ JPEG_QUALITY, BLUR_SIGMA = (50, 95), (0.3, 1.0)  # the ranges of ``worn``
 
 def jpeg(images: Tensor, quality: int) -> Tensor:
     """Written as JPEG of ``quality`` (1 to 100) and read again."""
-    return from_bytes(torch.stack([functional.jpeg(image.cpu(), quality) for image in to_bytes(images)])).to(images)
+    read = []
+    for image in to_bytes(images):
+        buffer = io.BytesIO()
+        Image.fromarray(image.permute(1, 2, 0).cpu().numpy()).save(buffer, "JPEG", quality=quality)
+        with Image.open(buffer) as again:
+            read.append(torch.from_numpy(np.array(again)).permute(2, 0, 1))
+    return from_bytes(torch.stack(read)).to(images)
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
