@@ -51,9 +51,10 @@ clean:
 		{ echo "error: no book was built in $(BUILD): it is left alone" >&2; exit 1; }
 	rm -rf "$(BUILD)"
 
+# --no-compile: of twenty thousand modules most are never imported, and Python compiles the others when they are.
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is missing or older than 3.11: install Python 3.11 or newer, or say make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[book,test]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable '.[book,test]'
 	@touch $@
