@@ -46,14 +46,14 @@ def all_of(evidence: Evidence) -> list[Finding]:
     def difference(claim: str) -> Difference:
         return Difference(*evidence.difference(claim))
 
-    gaps = {key: difference(f"*{key}* is better at home than abroad") for key in DETECTIVES}
+    gaps = {key: difference(f"{key} is better at home than abroad") for key in DETECTIVES}
     tasks = {"AP": "detects", "accuracy": "attributes"}
     leads = {
-        f"{measure} over {rival}": difference(f"*linear* {verb} better than *{rival}*")
+        f"{measure} over {rival}": difference(f"linear {verb} better than {rival}")
         for measure, verb in tasks.items()
         for rival in ("scratch", "pretrained")
     }
-    behind = [difference(f"*pretrained* {verb} better than *scratch*") for verb in tasks.values()]
+    behind = [difference(f"pretrained {verb} better than scratch") for verb in tasks.values()]
     times = evidence.seconds["scratch"] / evidence.seconds["pretrained"]
     found = [travel(gaps, evidence.learned), champion(leads), scratch(*behind, times)]
     if "repaint" in evidence.forgers:
