@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -249,18 +248,5 @@ def _one_legend(fig: Figure, axes: list[Axes]) -> Figure:
     return fig
 
 
-def main(arguments: list[str]) -> int:
-    started = time.monotonic()
-    print("poster  setting", flush=True)
-    try:
-        make(*arguments)
-    except UserError as error:
-        run.note_failure("poster", str(error))
-        print("poster  failed", flush=True)
-        return 1
-    print(f"poster  done in {run.clock(time.monotonic() - started)}", flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run.announced("poster", "setting", lambda: make(*sys.argv[1:])))

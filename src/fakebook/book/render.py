@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -103,18 +102,5 @@ def open_on_colab_what_exists(html: Path, pages: Iterable[str]) -> None:
                 path.write_text(text.replace(f"/book/{page}.ipynb", f"/book/{page.removesuffix(f'_{data}')}.ipynb"))
 
 
-def main(arguments: list[str]) -> int:
-    started = time.monotonic()
-    print("pages  rendering", flush=True)
-    try:
-        render(arguments[0], arguments[1:])
-    except UserError as error:
-        run.note_failure("pages", str(error))
-        print("pages  failed", flush=True)
-        return 1
-    print(f"pages  done in {run.clock(time.monotonic() - started)}", flush=True)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run.announced("pages", "rendering", lambda: render(sys.argv[1], sys.argv[2:])))

@@ -231,6 +231,20 @@ def note_failure(name: str, message: str) -> None:
         path.write_text(message)
 
 
+def announced(name: str, doing: str, work: Callable[[], object]) -> int:
+    """Do the ``work`` of the job ``name``, and say when it begins and how it ends; the exit code."""
+    started = time.monotonic()
+    print(f"{name}  {doing}", flush=True)
+    try:
+        work()
+    except UserError as error:
+        note_failure(name, str(error))
+        print(f"{name}  failed", flush=True)
+        return 1
+    print(f"{name}  done in {clock(time.monotonic() - started)}", flush=True)
+    return 0
+
+
 def main(arguments: list[str]) -> int:
     # A run that is told to stop takes its kernel and its temporary files with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

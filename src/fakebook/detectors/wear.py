@@ -18,12 +18,12 @@ from fakebook.data.imageset import from_bytes, resize, to_bytes
 JPEG_QUALITY, BLUR_SIGMA = (50, 95), (0.3, 1.0)  # the ranges of ``worn``
 
 
-def jpeg(images: Tensor, quality: int) -> Tensor:
-    """Written as JPEG of ``quality`` (1 to 100) and read again."""
+def jpeg(images: Tensor, quality: float) -> Tensor:
+    """Written as JPEG of ``quality`` (1 to 100, rounded) and read again."""
     read = []
     for image in to_bytes(images):
         buffer = io.BytesIO()
-        Image.fromarray(image.permute(1, 2, 0).cpu().numpy()).save(buffer, "JPEG", quality=quality)
+        Image.fromarray(image.permute(1, 2, 0).cpu().numpy()).save(buffer, "JPEG", quality=round(quality))
         with Image.open(buffer) as again:
             read.append(torch.from_numpy(np.array(again)).permute(2, 0, 1))
     return from_bytes(torch.stack(read)).to(images)
@@ -56,7 +56,7 @@ def worn(images: Tensor, rng: torch.Generator, probability: float = 0.1) -> Tens
         rng: a generator on the CPU.
     """
     result = images.clone()
-    for (low, high), wear in ((BLUR_SIGMA, blur), (JPEG_QUALITY, _jpeg)):
+    for (low, high), wear in ((BLUR_SIGMA, blur), (JPEG_QUALITY, jpeg)):
         chosen = torch.rand(len(images), generator=rng) < probability
         strength = low + (high - low) * torch.rand(len(images), generator=rng)
         for index in chosen.nonzero()[:, 0].tolist():
@@ -64,13 +64,9 @@ def worn(images: Tensor, rng: torch.Generator, probability: float = 0.1) -> Tens
     return result
 
 
-def _jpeg(images: Tensor, quality: float) -> Tensor:
-    return jpeg(images, round(quality))
-
-
 # What a detector is examined under: name → unit, strengths from none at all to strong, and the wear.
 EXAMINATION: dict[str, tuple[str, tuple[float, ...], Callable[[Tensor, float, torch.Generator], Tensor]]] = {
-    "JPEG": ("quality", (95, 75, 50), lambda images, strength, rng: jpeg(images, int(strength))),
+    "JPEG": ("quality", (95, 75, 50), lambda images, strength, rng: jpeg(images, strength)),
     "blur": ("sigma in pixels", (0.4, 0.7, 1.0), lambda images, strength, rng: blur(images, strength)),
     "noise": ("deviation, of the range", (0.01, 0.02, 0.04), noise),
     "resize": ("share of the side", (0.9, 0.75, 0.5), lambda images, strength, rng: shrunk(images, strength)),
