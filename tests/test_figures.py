@@ -30,7 +30,17 @@ def test_a_grid_shows_every_image_once_and_its_labels():
     rows = {"real": torch.zeros(3, 3, 8, 8), "forged": torch.zeros(2, 1, 16, 16)}
     fig = figures.grid(rows, column_titles=["a", "b", "c"])
     assert sum(len(ax.images) for ax in fig.axes) == 5
-    assert {text.get_text() for ax in fig.axes for text in ax.texts} == {"real", "forged"}
+    assert {text.get_text() for ax in fig.axes for text in ax.texts} == {"real", "forged", "a", "b", "c"}
+
+
+def test_a_grid_keeps_every_picture_whole_and_to_itself():
+    """Cells are a unit wide: no picture leaves its own, none is stretched, and files keep them apart."""
+    (ax,) = figures.grid([torch.zeros(2, 3, 8, 8), torch.zeros(2, 3, 10, 5)]).axes
+    for index, image in enumerate(ax.images):
+        left, right, bottom, top = image.get_extent()
+        assert (left // 1, right // 1, top // 1, bottom // 1) == (index % 2, index % 2, index // 2, index // 2)
+        assert (right - left) / (bottom - top) == pytest.approx(image.get_size()[1] / image.get_size()[0])
+    assert ax.figure.suppressComposite
 
 
 def test_a_confusion_matrix_shows_shares_of_the_truth_and_counts():
