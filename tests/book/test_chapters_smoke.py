@@ -127,12 +127,3 @@ def test_the_pages_are_made_and_need_no_network(smoke_book):
         if takes_data(chapter) and PHOTOS_ARE_HERE:
             pages.append(stage.page_name(chapter, "photos"))
     assert check.problems(smoke_book.build / "html", pages) == []
-
-
-def test_the_time_it_takes(smoke_book):
-    """Under four minutes on two cores, photographs aside: of computing, since other tests run beside it."""
-    took = 0.0
-    for kept in smoke_book.build.glob("results/smoke/*/run.json"):
-        if not kept.parent.name.endswith("-photos"):
-            took += json.loads(kept.read_text())["provenance"]["cpu_seconds"]
-    assert 0 < took < 2 * 240, f"the chapters take {took:.0f} s on one core"
