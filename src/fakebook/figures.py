@@ -123,10 +123,9 @@ def grid(
     ax = fig.add_axes((margin / width, 0, columns * cell / width, len(labelled) * cell / height))
     for line, (label, images) in enumerate(labelled.items()):
         for column, pixels in enumerate(to_pixels(images)):
-            tall, wide = (np.array(pixels.shape[:2]) / max(pixels.shape[:2])) * (0.5 - GAP / cell)
-            _picture(
-                ax, pixels, extent=(column + 0.5 - wide, column + 0.5 + wide, line + 0.5 + tall, line + 0.5 - tall)
-            )
+            x, y = column + 0.5, line + 0.5
+            tall, wide = np.array(pixels.shape[:2]) / max(pixels.shape[:2]) * (0.5 - GAP / cell)
+            _picture(ax, pixels, extent=(x - wide, x + wide, y + tall, y - tall))
         if longest:
             ax.text(-0.05, line + 0.5, label, ha="right", va="center", fontsize=9.5)
     for column, title in enumerate(column_titles or ()):
