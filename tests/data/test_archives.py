@@ -7,6 +7,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fakebook.data import archives
@@ -44,6 +45,7 @@ def refused(archive, folder, said, **caps):
         archives.extract(archive, folder, **caps)
     assert "\n" not in str(error.value)
     assert sorted(archive.parent.rglob("*")) == before
+    assert str(archive) not in [file.path for file in psutil.Process().open_files()]
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz", "tar.bz2", "tar.xz"])

@@ -1,5 +1,6 @@
 """Zip and tar archives from strangers, unpacked whole or not at all, and nowhere but into one folder."""
 
+import contextlib
 import lzma
 import os
 import shutil
@@ -8,7 +9,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
@@ -19,6 +20,8 @@ MAX_BYTES = 200 * 2**30  # all files together
 MAX_MEMBERS = 1_000_000
 MAX_RATIO = 200  # unpacked to packed: images are about 1, text about 10, a bomb 1000 and more
 PIECE = 2**20
+
+Member = tuple[str, int | None, IO[bytes] | None]  # name, size and content, of which a folder has none
 
 
 def extract(
@@ -84,35 +87,36 @@ def _unpack(archive: Path, folder: Path, budget: float, max_members: int) -> Non
     else:
         raise UserError(f"{archive} is no zip or tar archive, or is truncated: remove it and fetch it again")
     written, seen = 0, set()
-    for number, (name, size, content) in enumerate(members, start=1):
-        path = _inside(archive, name)
-        if not path.parts and size is None:
-            continue  # "./"
-        if number > max_members:
-            raise UserError(f"{archive} holds more than {max_members} members: it looks like a bomb; do not use it")
-        if path.as_posix().casefold() in seen and size is not None:
-            raise UserError(f"{archive} holds {name} twice: it was made to deceive; do not use it")
-        seen.add(path.as_posix().casefold())
-        target = folder / path
-        if size is None:
-            target.mkdir(parents=True, exist_ok=True)
-            continue
-        if written + size > budget:
-            raise _bomb(archive)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with content as source, target.open("xb") as out:
-            copied = 0
-            while piece := source.read(PIECE):
-                copied += len(piece)
-                if copied > size:
-                    raise _bomb(archive)
-                out.write(piece)
-        if copied < size:
-            raise EOFError(f"{name} ends after {copied} of {size} bytes")
-        written += copied
+    with contextlib.closing(members):  # on what is refused, too, the archive is closed
+        for number, (name, size, content) in enumerate(members, start=1):
+            path = _inside(archive, name)
+            if not path.parts and size is None:
+                continue  # "./"
+            if number > max_members:
+                raise UserError(f"{archive} holds more than {max_members} members: it looks like a bomb; do not use it")
+            if path.as_posix().casefold() in seen and size is not None:
+                raise UserError(f"{archive} holds {name} twice: it was made to deceive; do not use it")
+            seen.add(path.as_posix().casefold())
+            target = folder / path
+            if size is None:
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            if written + size > budget:
+                raise _bomb(archive)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as out:
+                copied = 0
+                while piece := content.read(PIECE):
+                    copied += len(piece)
+                    if copied > size:
+                        raise _bomb(archive)
+                    out.write(piece)
+            if copied < size:
+                raise EOFError(f"{name} ends after {copied} of {size} bytes")
+            written += copied
 
 
-def _zip_members(archive: Path, budget: float) -> Iterator[tuple[str, int | None, IO[bytes] | None]]:
+def _zip_members(archive: Path, budget: float) -> Generator[Member, None, None]:
     with zipfile.ZipFile(archive) as opened:
         members = opened.infolist()
         if sum(member.file_size for member in members) > budget:
@@ -125,16 +129,18 @@ def _zip_members(archive: Path, budget: float) -> Iterator[tuple[str, int | None
                 yield member.filename, None, None
             else:
                 # orig_filename is what the archive says, before the zip module mends it
-                yield member.orig_filename, member.file_size, opened.open(member)
+                with opened.open(member) as content:
+                    yield member.orig_filename, member.file_size, content
 
 
-def _tar_members(archive: Path) -> Iterator[tuple[str, int | None, IO[bytes] | None]]:
+def _tar_members(archive: Path) -> Generator[Member, None, None]:
     with tarfile.open(archive) as opened:
         for member in opened:
             if member.isdir():
                 yield member.name, None, None
             elif member.isreg():
-                yield member.name, member.size, opened.extractfile(member)
+                with opened.extractfile(member) as content:
+                    yield member.name, member.size, content
             else:
                 raise UserError(f"{archive} holds a link or a device, {member.name}: do not use it")
         # A tar ends with blocks of zeros; the module takes a file that is cut between two members for a whole one.
