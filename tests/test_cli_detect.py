@@ -12,7 +12,7 @@ from fakebook import weights
 from fakebook.cli import app
 from fakebook.data.imageset import to_bytes
 from fakebook.detectors import detective as library
-from fakebook.detectors import patches
+from fakebook.detectors import examine, patches
 from fakebook.detectors.embeddings import backbone
 
 SIZE, GRID, LAYERS = 32, 8, (3,)
@@ -70,6 +70,18 @@ def test_a_folder_as_a_table(desk):
     assert "trained on 24 images (noise, 32x32 pixels)" in said and said.endswith("proves nothing.")
     assert len(list((desk / "detected").iterdir())) == 3
     assert sorted(path.name for path in desk.iterdir()) == ["detected", "faces"]
+
+
+def test_what_was_found_is_said_before_an_interruption(desk, monkeypatch):
+    real = examine.examine
+
+    def interrupted(*arguments, **options):
+        yield next(real(*arguments, **options))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(examine, "examine", interrupted)
+    result = run("faces")
+    assert result.exit_code != 0 and "faces/real.png" in result.stdout
 
 
 def test_json_and_nothing_else(desk, trained):

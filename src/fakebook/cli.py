@@ -1,6 +1,7 @@
 """``fakebook``: the commands. Whatever a user can mend is one line, and ends with exit code 2."""
 
 import json
+import sys
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -182,13 +183,23 @@ def detect(
         )
     judge = detectives.load(chosen)
     said = examine.statement(judge)
-    outcomes = list(examine.examine(judge, files, out, progress=not quiet))
-    found = [outcome for outcome in outcomes if isinstance(outcome, examine.Finding)]
-    refused = [outcome for outcome in outcomes if isinstance(outcome, examine.Refusal)]
+    row = examine.row(judge, files)
+    found: list[examine.Finding] = []
+    refused: list[examine.Refusal] = []
+    if not as_json:
+        typer.echo(row.format("fake", "if so, like", "image", "heat map"))
+    # On a terminal, lines that come one by one show by themselves how far it is.
+    for outcome in examine.examine(judge, files, out, progress=not quiet and (as_json or not sys.stdout.isatty())):
+        if isinstance(outcome, examine.Refusal):
+            refused.append(outcome)
+            continue
+        found.append(outcome)
+        if not as_json:
+            typer.echo(row.format(outcome.fake, outcome.like, str(outcome.image), str(outcome.map)))
     if as_json:
         typer.echo(json.dumps(examine.document(found, refused, judge, chosen), indent=1))
     else:
-        typer.echo(f"{examine.table(found)}\n\n{said}")
+        typer.echo(f"\n{said}")
     for refusal in refused:
         typer.echo(f"not examined: {refusal.reason}", err=True)
     if refused:

@@ -1,6 +1,7 @@
 """What a detective is shown of people's photographs, and what becomes of its verdicts and of bad files."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ TRAINED_ON = {
 class Witness:
     """Stands for a detective: remembers what it was shown, and takes bright images for fakes."""
 
-    size, trained_on = 32, TRAINED_ON
+    size, trained_on, forgers = 32, TRAINED_ON, ("lama", "ldm")
 
     def __init__(self):
         self.shown = []
@@ -147,15 +148,13 @@ def test_a_bar_for_many_only(tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_the_table_lines_up(tmp_path):
-    shares = {"lama": 0.6, "pluralistic": 0.4}
-    rows = [
-        Finding(tmp_path / name, 1.0, 0.73, shares, tmp_path / "map.png") for name in ("a.png", "a longer name.png")
-    ]
-    head, first, second = examine.table(rows).splitlines()
-    assert head.split("  ")[0] == "fake" and first.startswith("0.73  lama (0.60)")
-    column = head.index("heat map")
-    assert first[column:] == second[column:] == str(tmp_path / "map.png")
+def test_columns_are_wide_enough_for_every_line():
+    files = [Path("a.png"), Path("a longer name.png")]
+    row = examine.row(Witness(), files)
+    lines = [row.format("fake", "if so, like", "image", "heat map")]
+    lines += [row.format(">0.99", f"{name} (0.60)", str(file), "map") for name in ("ldm", "lama") for file in files]
+    assert {line.index("map") for line in lines[1:]} == {lines[0].index("heat map")}
+    assert all(f"  {file}  " in line for line, file in zip(lines[1:], files * 2, strict=True) if file == files[1])
 
 
 def test_the_statement_says_what_it_was_trained_on_and_that_it_proves_nothing():

@@ -119,12 +119,11 @@ def examine(
         bar.close(lambda: "")
 
 
-def table(findings: Sequence[Finding]) -> str:
-    """For people: one line a photograph under a heading."""
-    rows = [("fake", "if so, like", "image", "heat map")]
-    rows += [(found.fake, found.like, str(found.image), str(found.map)) for found in findings]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+def row(detective: Detective, files: Sequence[Path]) -> str:
+    """A format of four columns, as wide as any line about ``files`` can need: fake, if so like, image, heat map."""
+    like = max(len(f"{name} (0.00)") for name in ("if so", *detective.forgers))
+    image = max(len(str(path)) for path in files)
+    return f"{{:5}}  {{:{like}}}  {{:{image}}}  {{}}"
 
 
 def document(findings: Sequence[Finding], refusals: Sequence[Refusal], detective: Detective, path: Path) -> dict:
