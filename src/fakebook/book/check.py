@@ -41,6 +41,7 @@ def problems(html: str | Path, pages: Iterable[str]) -> list[str]:
         for url in STYLE_URL.findall(path.read_text(errors="replace"))
     ]
     _parsed.cache_clear()
+    _anchors.cache_clear()
     return list(dict.fromkeys(missing + found + styles))
 
 
@@ -90,6 +91,7 @@ def _file(html: Path, path: Path, url: str) -> Path:
     return html / local.lstrip("/") if local.startswith("/") else path.parent / local
 
 
+@cache
 def _anchors(path: Path) -> set[str]:
     soup = _parsed(path)
     return {str(element.get("id") or element.get("name")) for element in soup.find_all(id=True)} | {
