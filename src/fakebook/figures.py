@@ -1,7 +1,7 @@
 """How the book draws: one style, and the few kinds of figure that chapters share.
 
 Figures sit on a card of paper colour, so that the same file reads well on a light page, on a dark page and in print.
-Colours are told apart by lightness as well as hue; lines and points also differ in dash and marker.
+Lines and points differ in dash and marker as well as in colour.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-INK, PAPER, GRID = "#22223b", "#fbf9f4", "#e3ded3"
-BLUE, VERMILION, YELLOW, TEAL, VIOLET, BROWN = "#2e6f95", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#7a4b2a"
-PALETTE = (BLUE, VERMILION, YELLOW, TEAL, VIOLET, BROWN)
+# Chapters say figures.TEAL.
+from fakebook.colours import BLUE, BROWN, GRID, INK, PALETTE, PAPER, TEAL, VERMILION, VIOLET, YELLOW  # noqa: F401
+
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # From paper to deep blue, for matrices whose large values are to be seen first.

@@ -9,12 +9,12 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional as F
 
+from fakebook.colours import INK, PAPER
 from fakebook.data.imageset import from_bytes, to_bytes
 from fakebook.files import atomic
 
 # Okabe and Ito's orange: with any kind of colour vision it stands out from the grey under it.
 ORANGE = (230, 159, 0)
-INK, PAPER = "#22223b", "#fbf9f4"
 STRENGTH = 0.7  # how much of the grey the hottest heat covers
 SIDE, GAP, LINE = 320, 12, 20  # pixels: of each of the two pictures, between them, of a line of text
 
