@@ -1,6 +1,5 @@
 """Lightning Fabric, set up for one process, or for those that torchrun started."""
 
-import os
 from typing import Any
 
 import torch
@@ -8,15 +7,17 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy
 
+from fakebook import processes
+
 
 def launch(device: torch.device, precision: str) -> Fabric:
     """A Fabric on ``device``, ready to wrap modules; with DDP where torchrun started this process."""
     chosen: dict[str, Any] = {"accelerator": device.type, "precision": precision}
     if precision.endswith("mixed"):
         chosen |= {"precision": None, "plugins": Mixed(precision, device.type)}
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        local = int(os.environ["LOCAL_WORLD_SIZE"])
-        chosen |= {"devices": local, "num_nodes": int(os.environ["WORLD_SIZE"]) // local}
+    if processes.launched():
+        local = processes.on_each_machine()
+        chosen |= {"devices": local, "num_nodes": processes.count() // local}
         # A loss need not use every weight in every step.
         chosen["strategy"] = Launched(find_unused_parameters=True)
     else:

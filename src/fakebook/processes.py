@@ -3,9 +3,19 @@
 import os
 
 
+def launched() -> bool:
+    """Whether torchrun started this one. (RANK and WORLD_SIZE are also what clusters set for other programs.)"""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def count() -> int:
     """How many there are."""
     return _told("WORLD_SIZE", 1)
+
+
+def on_each_machine() -> int:
+    """How many there are on each machine."""
+    return _told("LOCAL_WORLD_SIZE", 1)
 
 
 def number() -> int:
@@ -24,5 +34,4 @@ def own(folder: str) -> str:
 
 
 def _told(variable: str, alone: int) -> int:
-    # RANK and WORLD_SIZE are also what clusters set for programs that they do not start by torchrun.
-    return int(os.environ[variable]) if "TORCHELASTIC_RUN_ID" in os.environ else alone
+    return int(os.environ[variable]) if launched() else alone
