@@ -11,7 +11,6 @@ import psutil
 import pytest
 
 from fakebook.book import build
-from fakebook.data import photos
 
 FORGERS = {"11_forgers-faces", "11_forgers-photos"}
 DETECTIVES = {"12_detectives-faces", "12_detectives-photos"}
@@ -181,8 +180,8 @@ def test_bad_requests_are_one_line_and_run_nothing(checkout, tmp_path):
         (("--profile", "huge"), "unknown profile 'huge': book/profiles.yaml has smoke, cpu"),
         (("--chapter", "12_detective"), "unknown chapter '12_detective': the book has 02_autoencoders, 11_forgers"),
         (("--chapter", ""), "unknown chapter ''"),
-        (("--photos", "nowhere"), "PHOTOS=nowhere: there is no such folder"),
-        (("--photos", str(tmp_path / "empty")), f"PHOTOS={tmp_path / 'empty'}: no photograph in it"),
+        (("--photos", "/nowhere"), "/nowhere is no folder: give one with face photographs"),
+        (("--photos", str(tmp_path / "empty")), f"{tmp_path / 'empty'} holds no photograph (.bmp"),
     ]:
         done = checkout.make(*arguments)
         assert done.returncode == 1
@@ -234,10 +233,6 @@ def test_the_profile_that_fits_the_machine(monkeypatch, driver, status, devices,
     monkeypatch.setattr(build.ctypes, "CDLL", Driver)
     monkeypatch.setattr("torch.cuda.is_available", lambda: torch_sees)
     assert build.default_profile() == profile
-
-
-def test_photographs_are_what_the_data_module_takes_for_them():
-    assert build.PHOTOGRAPHS == photos.SUFFIXES
 
 
 def test_one_run_at_a_time(checkout):

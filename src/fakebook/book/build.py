@@ -24,8 +24,6 @@ from fakebook import paths, profiles
 from fakebook.book import run, stage
 from fakebook.errors import UserError
 
-# What fakebook.data.photos reads, said again: importing it takes two seconds, and a test holds them together.
-PHOTOGRAPHS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm"}
 LOG_LINES = 40
 POSTER = ("12_detectives", "13_better_detectives")  # the chapters that the poster shows, with what they need
 
@@ -88,11 +86,10 @@ def check_photos(folder: str | Path) -> Path:
     Raises:
         UserError: no such folder, or no photograph in it.
     """
+    from fakebook.data.photos import files_of  # two seconds, for those who give photographs
+
     path = Path(folder).expanduser().resolve()
-    if not path.is_dir():
-        raise UserError(f"PHOTOS={folder}: there is no such folder; give one with photographs of faces")
-    if not any(file.suffix.lower() in PHOTOGRAPHS for file in path.rglob("*")):
-        raise UserError(f"PHOTOS={folder}: no photograph in it ({', '.join(sorted(PHOTOGRAPHS))})")
+    files_of(path)
     return path
 
 
