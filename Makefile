@@ -33,7 +33,7 @@ poster: $(READY)
 	@$(RUN) -m fakebook.book.build --poster $(if $(DATA),--data "$(DATA)") $(if $(PROFILE),--profile "$(PROFILE)") $(if $(PHOTOS),--photos "$(PHOTOS)")
 
 test: $(READY)
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -rs --numprocesses $(CORES) --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(RUN) -m pytest -rs --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(READY)
 	@$(RUN) -m ruff check && $(RUN) -m ruff format --check

@@ -72,7 +72,7 @@ def test_with_the_exact_posterior_the_bound_is_the_likelihood():
 
 def test_with_another_posterior_the_gap_is_its_kl_and_more_draws_close_it():
     vae, x, exact = linear_gaussian(off=0.5)
-    weights = log_weights(vae, x, 40_000, rng(), C).detach()
+    weights = log_weights(vae, x, 20_000, rng(), C).detach()
     mean, log_variance = vae.posterior(x)
     right, _, _ = linear_gaussian()
     q = Independent(Normal(mean, (0.5 * log_variance).exp()), 1)
@@ -80,7 +80,7 @@ def test_with_another_posterior_the_gap_is_its_kl_and_more_draws_close_it():
     gap = kl_divergence(q, Independent(Normal(m, (0.5 * v).exp()), 1)).detach()
     assert gap.min() > 0.1
     torch.testing.assert_close(exact - weights.mean(0), gap, rtol=0.05, atol=0)
-    five = torch.stack([importance_bound(part).mean() for part in weights.split(5)]).mean()
+    five = importance_bound(weights.unflatten(0, (-1, 5)).transpose(0, 1)).mean()
     all_of_them = importance_bound(weights).mean()
     assert weights.mean() + 0.01 < five < all_of_them - 0.01
     assert all_of_them.item() == pytest.approx(exact.mean().item(), abs=0.01)

@@ -18,7 +18,7 @@ def test_the_share_by_hand():
     assert share_right(torch.zeros(4), torch.zeros(4)).item() == 0
 
 
-def played(gap, steps=300, **options):
+def played(gap, steps=150, **options):
     """A generator whose samples stand ``gap`` to the left of the real ones, and hardly moves."""
     torch.manual_seed(0)
     networks = {"generator": nn.Linear(1, 1), "discriminator": nn.Linear(1, 1)}

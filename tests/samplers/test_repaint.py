@@ -104,7 +104,7 @@ def pair():
 
 def filled(pair, visits, known=0.8):
     predict, schedule = pair
-    images, masks = torch.zeros(20_000, 1, 1, 2, dtype=torch.float64), torch.zeros(20_000, 1, 1, 2)
+    images, masks = torch.zeros(5_000, 1, 1, 2, dtype=torch.float64), torch.zeros(5_000, 1, 1, 2)
     images[..., 0], masks[..., 1] = known, 1
     *_, x = repaint(predict, images, masks.double(), schedule, torch.Generator().manual_seed(0), 5, visits, clip=None)
     return x[..., 1]
