@@ -6,7 +6,7 @@ import signal
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The book of the smallest profile takes longest, and two cores: it is begun first, and what else looks at it comes last.
+# The book of the smallest profile takes the longest: it is begun first, and whoever else asks for it comes last.
 ORDER = {"test_chapters_smoke.py": -1, "test_page.py": 1, "test_poster.py": 2}
 
 
