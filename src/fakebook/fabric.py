@@ -1,5 +1,6 @@
 """Lightning Fabric, set up for one process, or for those that torchrun started."""
 
+import os
 from typing import Any
 
 import torch
@@ -8,6 +9,10 @@ from lightning_fabric.plugins import MixedPrecision
 from lightning_fabric.strategies import DDPStrategy
 
 from fakebook import processes
+
+# Lightning has just asked torch to ask the driver's library whether there is a GPU. AdamW wants to know in every step,
+# where there is none the answer is looked for anew, and that takes longer than to move the weights of a toy.
+os.environ.pop("PYTORCH_NVML_BASED_CUDA_CHECK", None)
 
 
 def launch(device: torch.device, precision: str) -> Fabric:
