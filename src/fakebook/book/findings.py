@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fakebook.book.evidence import DETECTIVES, Cell, Evidence
+from fakebook.prose import listed
 
 NAMES = {"lama": "LaMa", "ldm": "LDM", "pluralistic": "Pluralistic", "repaint": "RePaint"}
 
@@ -14,11 +15,6 @@ NAMES = {"lama": "LaMa", "ldm": "LDM", "pluralistic": "Pluralistic", "repaint": 
 def name(kind: str) -> str:
     """A forger as its paper writes it; any other as it is."""
     return NAMES.get(kind, kind)
-
-
-def listed(words: Iterable[str]) -> str:
-    words = list(words)
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " and " + words[-1]
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ def scratch(ap: Difference, accuracy: Difference, times: float) -> Finding:
         frozenset({1}): "From scratch is worse than pretrained:",
         frozenset({-1}): "From scratch is better than pretrained:",
     }.get(frozenset(sides), "From scratch is better once, worse once:")
-    return Finding(claim, f"{ap} AP, {accuracy} accuracy for pretrained, and {times:.1f} times as fast.")
+    return Finding(claim, f"{ap} AP, {accuracy} accuracy for pretrained; from scratch takes {times:.1f} times as long.")
 
 
 def repaint(caught: Difference, named: Difference) -> Finding:

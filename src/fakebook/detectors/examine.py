@@ -19,6 +19,7 @@ from fakebook.detectors.detective import Detective, Verdict
 from fakebook.device import pick
 from fakebook.errors import UserError
 from fakebook.progress import Progress
+from fakebook.prose import listed
 
 FEW = 10  # photographs up to which a progress bar is only in the way
 
@@ -151,14 +152,12 @@ def statement(detective: Detective) -> str:
     lacking = [key for key in ("data", "photographs", "forgers", "ap_home", "ap_abroad") if key not in about]
     if lacking:
         raise UserError(f"the detective does not say its {', '.join(lacking)}: nobody can judge it; take one that does")
-    *others, last = about["forgers"]
-    forgers = f"{', '.join(others)} and {last}" if others else last
     return (
         f"The detective was trained on {about['photographs']} images ({about['data']}, {size}x{size} pixels) and on "
-        f"what {forgers} made of them. Its average precision on images it had not seen is {about['ap_home']:.2f}; on a "
-        f"forger that was left out of the training, {about['ap_abroad']:.2f} (by chance 0.50). A probability is one "
-        "where every second image is a fake. On other faces, cameras and forgers it can be wrong most of the time: it "
-        "proves nothing."
+        f"what {listed(about['forgers'])} made of them. Its average precision on images it had not seen is "
+        f"{about['ap_home']:.2f}; on a forger that was left out of the training, {about['ap_abroad']:.2f} (by chance "
+        "0.50). A probability is one where every second image is a fake. On other faces, cameras and forgers it can be "
+        "wrong most of the time: it proves nothing."
     )
 
 
