@@ -1,4 +1,4 @@
-"""ResNet-18 from scratch is torchvision's; frozen means that nothing moves, batch norms included."""
+"""A ResNet from scratch is torchvision's; frozen means that nothing moves, batch norms included."""
 
 import pytest
 import torch
@@ -42,6 +42,22 @@ def test_scratch_is_torchvisions_resnet18():
     assert ours.features(x).shape == (4, 512)
     again = cnn.scratch(classes=5, epochs=1, seed=0)
     assert torch.equal(again.head.weight, ours.head.weight)
+
+
+def test_a_scratch_of_three_stages_sees_what_torchvisions_resnet_has_after_the_third():
+    ours = cnn.scratch(classes=2, epochs=1, seed=0, blocks=(1, 2, 1)).eval()
+    twin = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 2, 1, 1]).eval()
+    lacking, unknown = twin.load_state_dict(ours.body.state_dict(), strict=False)
+    assert not unknown and all(key.startswith(("layer4.", "fc.")) for key in lacking)
+    seen = {}
+    twin.layer3.register_forward_hook(lambda module, inputs, maps: seen.update(maps=maps))
+    x, _ = stripes(4, size=32)
+    with torch.no_grad():
+        twin(x)
+    assert seen["maps"].shape == (4, 256, 2, 2)
+    torch.testing.assert_close(ours.features(x), seen["maps"].mean((2, 3)), rtol=1e-5, atol=1e-6)
+    convolutions = [m for m in ours.modules() if isinstance(m, torch.nn.Conv2d) and m.kernel_size != (1, 1)]
+    assert cnn.depth((1, 2, 1)) == len(convolutions) + 1 and cnn.depth(cnn.RESNET18) == 18
 
 
 def test_frozen_phase_moves_nothing_and_unfrozen_moves_everything(small):

@@ -1,9 +1,10 @@
-"""Convolutional networks as detectors: ResNet-18 from scratch, and a pretrained backbone fine-tuned in two phases."""
+"""Convolutional networks as detectors: a ResNet from scratch, and a pretrained backbone fine-tuned in two phases."""
 
 import copy
+from collections.abc import Sequence
 
 from torch import Tensor, nn
-from torchvision.models import resnet18
+from torchvision.models.resnet import BasicBlock, ResNet
 
 from fakebook.detectors.embeddings import Backbone
 from fakebook.detectors.fitting import Detector, Recipe, train
@@ -12,12 +13,27 @@ from fakebook.guards import seeded
 Labelled = tuple[Tensor, Tensor]
 
 
-def scratch(classes: int, epochs: int, seed: int = 0) -> Detector:
-    """torchvision's ResNet-18 [@he2016resnet] with random weights, as a detector of images (N, 3, H, W)."""
+RESNET18 = (2, 2, 2, 2)
+
+
+def scratch(classes: int, epochs: int, seed: int = 0, blocks: Sequence[int] = RESNET18) -> Detector:
+    """torchvision's ResNet [@he2016resnet] with random weights, as a detector of images (N, 3, H, W).
+
+    Args:
+        blocks: of each stage, two convolutions each; with (2, 2, 2, 2) it is ResNet-18. Each stage halves the side of
+            its maps and doubles their number. Three stages leave out the last, where small images have 2x2 cells.
+    """
     with seeded(seed):
-        body = resnet18()
+        body = ResNet(BasicBlock, [*blocks, 1][:4])
         body.fc = nn.Identity()
-        return Detector(body, 512, classes, epochs)
+        if len(blocks) == 3:
+            body.layer4 = nn.Identity()
+        return Detector(body, 64 * 2 ** (len(blocks) - 1), classes, epochs)
+
+
+def depth(blocks: Sequence[int]) -> int:
+    """The number in the ResNet's name: two convolutions a block, the first one, and the linear layer."""
+    return 2 * sum(blocks) + 2
 
 
 def pretrained(backbone: Backbone, classes: int, epochs: int, seed: int = 0) -> Detector:

@@ -4,8 +4,9 @@ A contender answers a *question*: the name of a forger (is this image real, or t
 of all kinds is it?). What it learned is kept, so that a chapter that runs again loads it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -86,8 +87,10 @@ def linear_on(backbone: Backbone, parts: Mapping[str, trial.Part], device: str |
     )
 
 
-def from_scratch(parts: Mapping[str, trial.Part], device: str | torch.device = "cpu") -> Contender:
-    """ResNet-18 trained from random weights, on the images in their own size."""
+def from_scratch(
+    parts: Mapping[str, trial.Part], device: str | torch.device = "cpu", blocks: Sequence[int] = cnn.RESNET18
+) -> Contender:
+    """A ResNet of ``blocks`` trained from random weights, on the images in their own size."""
     inputs = {split: part.images for split, part in parts.items()}
 
     def learn(detector: Detector, question: str, recipe: Recipe, seed: int) -> Detector:
@@ -96,11 +99,11 @@ def from_scratch(parts: Mapping[str, trial.Part], device: str | torch.device = "
 
     return Contender(
         key="scratch",
-        label="ResNet-18 from scratch",
+        label=f"ResNet-{cnn.depth(blocks)} from scratch",
         inputs=inputs,
-        config={},
+        config={"blocks": list(blocks)},
         parts=parts,
-        build=cnn.scratch,
+        build=partial(cnn.scratch, blocks=blocks),
         learn=learn,
     )
 

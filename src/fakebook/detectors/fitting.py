@@ -60,15 +60,15 @@ class Detector(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.head(self.body(floats(x)))
 
-    def features(self, x: Tensor, batch_size: int = 256) -> Tensor:
+    def features(self, x: Tensor, batch_size: int | None = None) -> Tensor:
         """Features (N, width) before the head, on the CPU; in evaluation mode, in batches."""
         return _batched(self.body, x, batch_size, next(self.parameters()).device)
 
-    def logits(self, x: Tensor, batch_size: int = 256) -> Tensor:
+    def logits(self, x: Tensor, batch_size: int | None = None) -> Tensor:
         """Logits (N, classes) on the CPU; in evaluation mode, in batches."""
         return _batched(self, x, batch_size, next(self.parameters()).device)
 
-    def scores(self, x: Tensor, batch_size: int = 256) -> Tensor:
+    def scores(self, x: Tensor, batch_size: int | None = None) -> Tensor:
         """(N,) how fake: the logit of fake minus that of real. For two classes only."""
         logits = self.logits(x, batch_size)
         if logits.shape[1] != 2:
@@ -76,7 +76,9 @@ class Detector(nn.Module):
         return logits[:, 1] - logits[:, 0]
 
 
-def _batched(module: nn.Module, x: Tensor, batch_size: int, device: torch.device) -> Tensor:
+def _batched(module: nn.Module, x: Tensor, batch_size: int | None, device: torch.device) -> Tensor:
+    # On a CPU the maps of few images stay in its cache: twice as fast as 256 images of 64 pixels.
+    batch_size = batch_size or (32 if device.type == "cpu" else 256)
     was_training = module.training
     module.eval()
     with torch.inference_mode():
@@ -133,7 +135,7 @@ def train(
         return F.cross_entropy(networks["head"](features), targets, reduction="none"), {}
 
     def look(done, networks):
-        logits = detector.logits(valid[0], batch_size)
+        logits = detector.logits(valid[0])
         row = (F.cross_entropy(logits, valid[1]).item(), quality(logits, valid[1]))
         detector.curve[epochs][done // steps_per_epoch - 1, 1:] = torch.tensor(row)
 
