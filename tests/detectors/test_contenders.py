@@ -1,5 +1,7 @@
 """The protocol of chapter 12 on a tiny tree: balanced pairs, what is kept, and the matrix."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -16,6 +18,7 @@ from fakebook.errors import UserError
 from fakebook.metrics.detection import average_precision, interval
 
 RECIPE = Recipe(epochs=2, batch_size=8)
+SMALL = (1, 1, 1)  # blocks of a ResNet from scratch
 
 
 def forge(root, forgers, n=8, size=16):
@@ -79,7 +82,7 @@ def test_what_cannot_be_read(tmp_path):
 def test_every_contender_answers_both_questions(parts, small):
     for contender in (
         contenders.linear_on(small, parts),
-        contenders.from_scratch(parts),
+        contenders.from_scratch(parts, blocks=SMALL),
         contenders.fine_tuned(small, parts),
     ):
         detector = contender.fit("lama", RECIPE, device="cpu")
@@ -95,7 +98,8 @@ def test_bytes_and_floats_are_the_same_images(parts, small):
         split: trial.Part(part.names, {kind: floats(images) for kind, images in part.images.items()})
         for split, part in parts.items()
     }
-    for make in (contenders.from_scratch, lambda parts: contenders.fine_tuned(small, parts)):
+    makers = (partial(contenders.from_scratch, blocks=SMALL), partial(contenders.fine_tuned, small))
+    for make in makers:
         some, others = make(parts), make(as_floats)
         one, other = (contender.fit("lama", RECIPE, device="cpu") for contender in (some, others))
         assert not other.kept.loaded and torch.equal(one.curve, other.curve)
