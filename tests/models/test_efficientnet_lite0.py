@@ -16,7 +16,8 @@ def pretrained():
     return efficientnet_lite0(pretrained=True)
 
 
-def timm_twin(model):
+@pytest.fixture(scope="module")
+def twin(pretrained):
     """timm's tf_efficientnet_lite0 with our weights, matched by their names there (stages, `conv_pw`, `bn3`...)."""
     timm = pytest.importorskip("timm")
     twin = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
@@ -34,7 +35,7 @@ def timm_twin(model):
                 names[f"blocks.{first + index}.{ours}"] = f"blocks.{stage}.{index}.{other}"
         first += repeats
     state = {}
-    for key, value in model.state_dict().items():
+    for key, value in pretrained.state_dict().items():
         prefix, leaf = key.rsplit(".", 1)
         state[f"{names[prefix]}.{leaf}"] = value
     twin.load_state_dict(state)
@@ -42,9 +43,9 @@ def timm_twin(model):
 
 
 @pytest.mark.parametrize("size", [(64, 64), (75, 98)])  # even and odd sizes pad differently
-def test_equals_timm(pretrained, size):
+def test_equals_timm(pretrained, twin, size):
     x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2 - 1
-    model, twin = pretrained.double(), timm_twin(pretrained).double()
+    model, twin = pretrained.double(), twin.double()
     with torch.no_grad():
         torch.testing.assert_close(model(x), twin(x), rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(
