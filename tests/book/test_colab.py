@@ -144,6 +144,7 @@ print(json.dumps({**found, "state": fakebook.state, "file": fakebook.__file__, "
         }
         environment |= {"COLAB_JUPYTER_IP": "127.0.0.1", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels)}
         environment |= {"PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+        environment["PIP_COMPILE"] = "0"  # of setuptools, which each build installs, little is imported
         try:
             done = subprocess.run(
                 [self.python, "-c", cell * times + report],
