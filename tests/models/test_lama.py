@@ -79,8 +79,9 @@ def test_half_precision_leaves_the_transform_in_float32():
         torch.testing.assert_close(unit(x), unit(x.clone()), rtol=0, atol=0)
 
 
-def test_the_generator_paints_in_range_and_does_not_look_into_the_hole():
-    model = LaMa(LaMaConfig(width=8, blocks=1)).eval()
+@pytest.mark.parametrize("filled", [False, True])
+def test_the_generator_paints_in_range_and_does_not_look_into_the_hole(filled):
+    model = LaMa(LaMaConfig(width=8, blocks=1, filled=filled)).eval()
     images = torch.rand(2, 3, 16, 24, generator=rng()) * 2 - 1
     masks = torch.zeros(2, 1, 16, 24)
     masks[:, :, 4:10, 5:12] = 1
@@ -88,6 +89,16 @@ def test_the_generator_paints_in_range_and_does_not_look_into_the_hole():
     assert painted.shape == images.shape and painted.abs().max() <= 1
     other = torch.where(masks > 0, torch.rand(images.shape, generator=rng(1)), images)
     assert torch.equal(model(other, masks), painted)
+
+
+@pytest.mark.parametrize(("filled", "guess"), [(False, 0.0), (True, 0.75)])
+def test_what_the_generator_is_shown_in_a_hole(filled, guess):
+    model, seen = LaMa(LaMaConfig(width=8, blocks=1, filled=filled)).eval(), []
+    model.down[0].register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0][:, :3]))
+    masks = torch.zeros(1, 1, 16, 16)
+    masks[..., 4:10, 5:12] = 1
+    model(torch.full((1, 3, 16, 16), 0.5), masks)  # a grey wall, 0.75 on the scale from 0 to 1
+    torch.testing.assert_close(seen[0], (0.75 + (guess - 0.75) * masks).expand(1, 3, 16, 16))
 
 
 def test_bad_sizes_and_settings_are_told():

@@ -31,7 +31,8 @@ class LaMaSettings:
     paper all begin together.) What it was in between is kept: it shows what the others are for.
 
     Args:
-        width, downs, blocks, global_ratio, coordinates: of the generator, see `fakebook.models.lama.LaMaConfig`.
+        width, downs, blocks, global_ratio, coordinates, filled: of the generator, see
+            `fakebook.models.lama.LaMaConfig`.
         patch_width, patch_layers: of the discriminator.
         steps, duel_steps: of the first part and of the second, with a new mask for every picture of every batch.
         lr, lr_discriminator: learning rates of AdamW, falling linearly to 0 from the half of each part on.
@@ -47,6 +48,7 @@ class LaMaSettings:
     blocks: int = 4
     global_ratio: float = 0.75
     coordinates: bool = True
+    filled: bool = False
     patch_width: int = 16
     patch_layers: int = 3
     steps: int = 600

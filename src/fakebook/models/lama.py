@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from fakebook.models.pluralistic import smooth_fill
+
 
 @dataclass(frozen=True)
 class LaMaConfig:
@@ -23,6 +25,9 @@ class LaMaConfig:
         blocks: residual blocks, two fast Fourier convolutions each.
         global_ratio: share of ``width`` that goes through the spectrum, in [0, 1); 0 leaves an ordinary residual
             network.
+        coordinates: whether two channels say where in the picture a pixel is.
+        filled: whether the network is shown a smooth guess in the hole, `fakebook.models.pluralistic.smooth_fill`, in
+            place of nothing.
     """
 
     channels: int = 3
@@ -31,6 +36,7 @@ class LaMaConfig:
     blocks: int = 4
     global_ratio: float = 0.75
     coordinates: bool = True
+    filled: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.global_ratio < 1:
@@ -137,8 +143,8 @@ class LaMa(nn.Module):
 
     Deviations from the paper, for one processor core at 64 pixels: the outermost down- and upsampling move pixels
     into channels and back (space-to-depth) where the paper has 7x7 convolutions at full size; there are fewer and
-    narrower blocks; skips join the two ends, size by size; and two channels of coordinates go in, since faces are
-    always in the same place.
+    narrower blocks; skips join the two ends, size by size; two channels of coordinates go in, since faces are always
+    in the same place; and, if asked for, the hole comes filled smoothly, so that training begins with a guess.
     """
 
     def __init__(self, config: LaMaConfig):
@@ -173,7 +179,7 @@ class LaMa(nn.Module):
         if masks.shape != (len(images), 1, height, width):
             raise ValueError(f"masks must be {(len(images), 1, height, width)}, got {tuple(masks.shape)}")
         known = (images + 1) / 2 * (1 - masks)  # the paper's pictures lie in [0, 1]
-        seen = [known, masks]
+        seen = [smooth_fill(known, masks) if self.config.filled else known, masks]
         if self.config.coordinates:
             rows, columns = (
                 torch.linspace(-1, 1, n, device=images.device, dtype=images.dtype) for n in (height, width)
