@@ -1,28 +1,32 @@
 """Training a diffusion model of faces and drawing from it: fakebook beside diffusers and denoising-diffusion-pytorch.
 
     pip install diffusers denoising-diffusion-pytorch
-    OMP_NUM_THREADS=1 python benchmarks/diffusion.py [--peers diffusers] [--people 2500] [--seconds 150] [--draws 150]
+    OMP_NUM_THREADS=1 python benchmarks/diffusion.py [--peers diffusers] [--seconds 420] [--sheet faces.png]
 
-One process, one thread, the same faces of 32x32. The peers train for ``--seconds`` each: diffusers' ``UNet2DModel`` on
-the noise of ``DDPMScheduler``'s cosine schedule, and denoising-diffusion-pytorch's ``Unet`` on the v of its own. Then
-fakebook trains chapter 7's denoiser by chapter 7's recipe for 1/32, 1/16, 1/8 … of that, from the start each time,
-until its faces are as near to held-out ones as the best of the peers'; fitting the mixture that the recipe asks for
-counts. All train in batches of 32 in float32, by AdamW at a rate that falls to zero over the second half, and draw with
-an average of the weights.
+One process, one thread, float32, the same faces of 32x32, and one loop of training for all: AdamW at a constant rate,
+and an average of the weights, over some fifty steps, that draws. Each side trains once, and is judged at several
+moments: the peers after a quarter, half and all of ``--seconds``, fakebook from 1/32 on, until it is as near as the
+best peer ever was. All times are the processor's; judging does not count as training, and preparing does, such as
+fitting the mixture that chapter 7's recipe asks for. The peers are diffusers' ``UNet2DModel`` with the v and the cosine
+schedule of ``DDPMScheduler``, and denoising-diffusion-pytorch's ``Unet`` with the v of its own ``GaussianDiffusion``;
+their networks and batches are small enough to get somewhere on a slow core.
 
-The distance is Fréchet's in features of EfficientNet-Lite0, for faces drawn in 5, 10 and 20 calls by each side's own
-sampler (DPM-Solver++(2M) for diffusers and fakebook, DDIM for the other); a side's best is what counts. The seconds for
-1,000 faces are those of the fewest calls within 5 % of the peer's best.
+The distance is Fréchet's in features of EfficientNet-Lite0, to faces held out, for faces drawn in 5, 10 and 20 calls by
+each side's own sampler (DPM-Solver++(2M) for diffusers and fakebook, DDIM for the other); before their last moment the
+peers draw in 10 only. The least distance is what counts. For every moment of a peer it is told how much sooner fakebook
+was as near, and how much faster it then draws: seconds for 1,000 faces by the fewest calls within 5 % of that distance.
 """
 
 import argparse
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
+from PIL import Image
 from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,6 +34,7 @@ from torch.nn import functional as F
 from fakebook.data import faces
 from fakebook.data.passports import passports
 from fakebook.ema import EMA
+from fakebook.figures import sheet
 from fakebook.metrics.frechet import frechet_distance
 from fakebook.models.efficientnet_lite0 import efficientnet_lite0
 from fakebook.models.mixture import MixtureDenoiser
@@ -37,109 +42,118 @@ from fakebook.models.unet import Denoiser, DenoiserConfig
 from fakebook.objectives.diffusion import as_noise, denoising_loss
 from fakebook.samplers.diffusion import dpm_solver
 from fakebook.samplers.schedules import cosine
-from fakebook.training import Phase, fit
 
-BATCH, CALLS, SIZE = 32, (5, 10, 20), 32
-
-
-class Peer:
-    """A network and a loss of somebody else's, trained by a plain loop with the recipe that all share."""
-
-    name: str
-    network: nn.Module
-
-    def loss(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        raise NotImplementedError
-
-    def fit(self, train: Tensor, seconds: float) -> float:
-        """Train for so long; images a second."""
-        optimiser = torch.optim.AdamW(self.network.parameters(), 1e-3, fused=True)
-        averages, rng = EMA({"network": self.network}, 0.99), torch.Generator().manual_seed(0)
-        start, steps = time.perf_counter(), 0
-        while (done := (time.perf_counter() - start) / seconds) < 1:
-            optimiser.param_groups[0]["lr"] = 1e-3 * min(1.0, (steps + 1) / 50) * min(1.0, 2 * (1 - done))
-            self.loss(train[torch.randint(len(train), (BATCH,), generator=rng)], rng).backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-            optimiser.step()
-            optimiser.zero_grad()
-            averages.update()
-            steps += 1
-        self.network.load_state_dict(averages.averages["network"].state_dict())
-        return steps * BATCH / (time.perf_counter() - start)
+CALLS, SIZE = (5, 10, 20), 32
 
 
-class Diffusers(Peer):
-    name = "diffusers"
+class Diffusers:
+    name, batch, rate = "diffusers", 8, 2e-3
+    layout = torch.contiguous_format
 
-    def __init__(self):
+    def __init__(self, train: Tensor):
         self.network = UNet2DModel(
             sample_size=SIZE,
             layers_per_block=1,
-            block_out_channels=(48, 96, 96),
+            block_out_channels=(24, 48, 48),
             # Attention on the coarsest grid alone, as ours: on 16x16 it would cost more than everything else.
             down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
             up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
             norm_num_groups=8,
         )
-        self.schedule = DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2")
+        self.options = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
+        self.schedule = DDPMScheduler(1000, **self.options)
 
-    def loss(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        noise, t = torch.randn(x.shape, generator=rng), torch.randint(1000, (len(x),), generator=rng)
-        return F.mse_loss(self.network(self.schedule.add_noise(x, noise, t), t).sample, noise)
+    def loss(self, x: Tensor) -> Tensor:
+        noise, t = torch.randn_like(x), torch.randint(1000, (len(x),))
+        v = self.schedule.get_velocity(x, noise, t)
+        return F.mse_loss(self.network(self.schedule.add_noise(x, noise, t), t).sample, v)
 
-    def draw(self, x: Tensor, calls: int) -> Tensor:
-        solver = DPMSolverMultistepScheduler(1000, beta_schedule="squaredcos_cap_v2", timestep_spacing="trailing")
+    def draw(self, network: nn.Module, x: Tensor, calls: int) -> Tensor:
+        # Thresholding at 1 clamps the predicted picture, as the other two sides do.
+        options = {"timestep_spacing": "trailing", "thresholding": True, "sample_max_value": 1.0}
+        solver = DPMSolverMultistepScheduler(1000, **self.options, **options)
         solver.set_timesteps(calls)
         for t in solver.timesteps:
-            x = solver.step(self.network(x, t).sample, t, x).prev_sample
+            x = solver.step(network(x, t).sample, t, x).prev_sample
         return x
 
 
-class Lucidrains(Peer):
-    name = "denoising-diffusion-pytorch"
+class Lucidrains:
+    name, batch, rate = "denoising-diffusion-pytorch", 8, 2e-3
+    layout = torch.contiguous_format
 
-    def __init__(self):
-        os.environ["TQDM_DISABLE"] = "1"  # its sampler draws a bar
-        from denoising_diffusion_pytorch import GaussianDiffusion, Unet
+    def __init__(self, train: Tensor):
+        from denoising_diffusion_pytorch import denoising_diffusion_pytorch as library
 
-        self.network = Unet(48, dim_mults=(1, 2, 2))
-        self.process = GaussianDiffusion(self.network, image_size=SIZE, sampling_timesteps=CALLS[0])
+        library.tqdm = lambda times, **_: times  # its sampler draws a bar
+        unet = library.Unet(24, dim_mults=(1, 2, 2))
+        self.network = library.GaussianDiffusion(unet, image_size=SIZE, sampling_timesteps=CALLS[0])
 
-    def loss(self, x: Tensor, rng: torch.Generator) -> Tensor:
-        return self.process((x + 1) / 2)
+    def loss(self, x: Tensor) -> Tensor:
+        return self.network((x + 1) / 2)
 
-    def draw(self, x: Tensor, calls: int) -> Tensor:
-        self.process.sampling_timesteps = calls
-        return 2 * self.process.ddim_sample(tuple(x.shape)) - 1
+    def draw(self, network: nn.Module, x: Tensor, calls: int) -> Tensor:
+        network.sampling_timesteps = calls
+        return 2 * network.ddim_sample(tuple(x.shape)) - 1
 
 
 class Ours:
-    """fakebook, as chapter 7 trains and draws."""
+    """Chapter 7's network, objective and sampler."""
 
-    name = "fakebook"
+    name, batch, rate = "fakebook", 32, 2e-3
+    layout = torch.channels_last
 
-    def __init__(self):
+    def __init__(self, train: Tensor):
         self.network, self.schedule = Denoiser(DenoiserConfig(widths=(64, 128), blocks=1)), cosine(1000)
-
-    def fit(self, train: Tensor, seconds: float, speed: float) -> tuple[float, float]:
-        """Train for about so long at an expected speed; images a second, and seconds with all that goes before."""
-        begun = time.perf_counter()
         groups = KMeans(128, n_init=1, random_state=0).fit_predict(train.flatten(1).numpy())
         mixture = MixtureDenoiser(train, torch.from_numpy(groups).long(), 256, self.schedule.alphas_bar)
         weight = lambda t: t / len(self.schedule) / mixture.variance(t)  # noqa: E731
-        loss = partial(denoising_loss, schedule=self.schedule, says="image", weight=weight)
-        phase = Phase(loss, lr=2e-3, betas=(0.9, 0.99), schedule="linear_half", warmup=50)
-        left = seconds - (time.perf_counter() - begun)
-        steps = max(20, round(left * speed / BATCH))
-        options = {"precision": "32-true", "progress": False}
-        history = fit(self.network, phase, train, steps=steps, batch_size=BATCH, ema=0.99, **options)
-        self.network = history.ema
-        return history.images_per_second, time.perf_counter() - begun
+        self.errors = partial(denoising_loss, schedule=self.schedule, says="image", weight=weight)
 
-    def draw(self, x: Tensor, calls: int) -> Tensor:
-        predict = as_noise(lambda x_t, t: self.network(x_t, t).clamp(-1, 1), self.schedule, "image")
+    def loss(self, x: Tensor) -> Tensor:
+        return self.errors(self.network, x, torch.default_generator)[0].mean()
+
+    def draw(self, network: nn.Module, x: Tensor, calls: int) -> Tensor:
+        predict = as_noise(lambda x_t, t: network(x_t, t).clamp(-1, 1), self.schedule, "image")
         *_, x = dpm_solver(predict, x, self.schedule.respaced(calls, spacing="trailing"))
         return x
+
+
+class Look(NamedTuple):
+    """What a side was worth at one moment: for each number of calls the distance, and seconds for 1,000 faces."""
+
+    seconds: float
+    found: dict[int, tuple[float, float]]
+
+    @property
+    def distance(self) -> float:
+        return min(distance for distance, _ in self.found.values())
+
+    def drawing(self, bound: float) -> float:
+        """Seconds for 1,000 faces by the fewest calls that come so near, or within 5 % of it."""
+        return min(seconds for distance, seconds in self.found.values() if distance <= 1.05 * bound)
+
+
+def training(kind: type, train: Tensor, moments: Iterable[float]) -> Iterator[tuple]:
+    """The side, its averaged network, seconds and steps, at each of the moments."""
+    torch.manual_seed(0)
+    start, steps = time.process_time(), 0
+    side = kind(train)
+    network = side.network.to(memory_format=side.layout)
+    optimiser = torch.optim.AdamW(network.parameters(), side.rate, (0.9, 0.99), weight_decay=0, fused=True)
+    averages = EMA({"network": network}, 0.98)
+    for moment in moments:
+        while time.process_time() - start < moment:
+            optimiser.param_groups[0]["lr"] = side.rate * min(1.0, (steps + 1) / 50)
+            side.loss(train[torch.randint(len(train), (side.batch,))]).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+            averages.update()
+            steps += 1
+        stopped = time.process_time()
+        yield side, averages.averages["network"], stopped - start, steps
+        start += time.process_time() - stopped
 
 
 def main() -> None:
@@ -147,11 +161,11 @@ def main() -> None:
     kinds = {kind.name: kind for kind in (Diffusers, Lucidrains)}
     parser.add_argument("--peers", nargs="+", choices=kinds, default=list(kinds))
     parser.add_argument("--people", type=int, default=2500)
-    parser.add_argument("--seconds", type=float, default=150.0)
+    parser.add_argument("--seconds", type=float, default=420.0)
     parser.add_argument("--draws", type=int, default=150)
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--sheet", type=Path, help="a PNG of faces drawn in ten calls, a row a moment")
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(1)
     _, images = passports(faces.sample(torch.arange(arguments.people), seed=0), SIZE)
     train, test = images[: -arguments.people // 5], images[-arguments.people // 5 :]
     watcher = efficientnet_lite0(pretrained=True)
@@ -160,55 +174,48 @@ def main() -> None:
     def features(x: Tensor) -> Tensor:
         return torch.cat([watcher.features(b.clamp(-1, 1), 3)[-1].mean((2, 3)) for b in x.split(100)])
 
-    reference = features(test)
+    reference, shown = features(test), []
 
     @torch.inference_mode()
-    def judged(draw: Callable[[Tensor, int], Tensor]) -> dict[int, tuple[float, float]]:
-        """For each number of calls the distance, and seconds for 1,000 faces."""
+    def judged(draw: Callable[[Tensor, int], Tensor], all_calls: Sequence[int]) -> dict[int, tuple[float, float]]:
         found = {}
-        for calls in CALLS:
+        for calls in all_calls:
             x = torch.randn(arguments.draws, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(1))
-            start = time.perf_counter()
-            drawn = torch.cat([draw(batch, calls) for batch in x.split(100)])
-            seconds = 1000 * (time.perf_counter() - start) / len(x)
+            start = time.process_time()
+            drawn = torch.cat([draw(batch, calls) for batch in x.split(25)])
+            seconds = 1000 * (time.process_time() - start) / len(x)
             found[calls] = frechet_distance(reference, features(drawn)), seconds
+            if calls == 10:
+                shown.append(drawn[:12])
         return found
 
-    def tell(side: Peer | Ours, speed: float, seconds: float, found: dict[int, tuple[float, float]]) -> None:
-        weights = sum(p.numel() for p in side.network.parameters()) / 1e6
-        drawn = ", ".join(f"{calls} calls {d:.1f} ({s:.1f} s for 1,000)" for calls, (d, s) in found.items())
-        print(f"{side.name}, {weights:.1f} M weights: {speed:.0f} images/s, {seconds:.0f} s: {drawn}", flush=True)
+    def looks(kind: type, moments: dict[float, Sequence[int]]) -> Iterator[Look]:
+        for (side, network, seconds, steps), calls in zip(
+            training(kind, train, moments), moments.values(), strict=True
+        ):
+            look = Look(seconds, judged(partial(side.draw, network), calls))
+            weights = sum(p.numel() for p in network.parameters()) / 1e6
+            speed = steps * side.batch / seconds
+            drawn = ", ".join(f"{calls} calls {d:.0f} ({s:.1f} s for 1,000)" for calls, (d, s) in look.found.items())
+            print(f"{side.name}, {weights:.1f} M weights, {speed:.0f} images/s, {seconds:.0f} s: {drawn}", flush=True)
+            if arguments.sheet:
+                pixels = (255 * sheet(torch.cat(shown), 12)).round().astype("uint8")
+                Image.fromarray(pixels).save(arguments.sheet)
+            yield look
 
-    print(f"torch {torch.__version__}, {arguments.threads} thread(s), {len(train)} faces of {SIZE}x{SIZE}")
-    print(f"distance of faces they train on: {frechet_distance(reference, features(train[: arguments.draws])):.1f}")
-    peers = []
-    for name in arguments.peers:
-        torch.manual_seed(0)
-        peer = kinds[name]()
-        speed = peer.fit(train, arguments.seconds)
-        peer.network.eval()
-        peers.append((name, speed, judged(peer.draw)))
-        tell(peer, speed, arguments.seconds, peers[-1][-1])
-
-    best = lambda found: min(distance for distance, _ in found.values())  # noqa: E731
-    bounds, own, share, speed = [best(found) for *_, found in peers], [], 1 / 32, 200.0
-    while share <= 1 and not (own and best(own[-1][-1]) <= min(bounds)):
-        torch.manual_seed(0)
-        ours = Ours()
-        speed, seconds = ours.fit(train, share * arguments.seconds, speed)
-        own.append((speed, seconds, judged(ours.draw)))
-        tell(ours, *own[-1])
-        share *= 2
-    for (name, their_speed, theirs), bound in zip(peers, bounds, strict=True):
-        print(f"beside {name}: images/s {max(speed for speed, *_ in own) / their_speed:.2f} times", end="")
-        reached = [(seconds, found) for _, seconds, found in own if best(found) <= bound]
-        if not reached:
-            print(f"; a distance of {bound:.1f} was not reached")
-            continue
-        seconds, found = reached[0]
-        quick = [min(s for d, s in side.values() if d <= 1.05 * bound) for side in (theirs, found)]
-        print(f"; to a distance of {bound:.1f} {arguments.seconds / seconds:.1f} times as fast", end="")
-        print(f"; 1,000 faces at that distance {quick[0] / quick[1]:.1f} times")
+    print(f"torch {torch.__version__}, {len(train)} faces of {SIZE}x{SIZE}")
+    print(f"distance of faces they train on: {frechet_distance(reference, features(train[: arguments.draws])):.0f}")
+    whole = arguments.seconds
+    moments = {whole / 4: CALLS[1:2], whole / 2: CALLS[1:2], whole: CALLS}
+    to_reach = [(name, look) for name in arguments.peers for look in looks(kinds[name], moments)]
+    for ours in looks(Ours, {whole / 2 ** (n / 2): CALLS for n in range(10, -1, -1)}):
+        for name, theirs in [each for each in to_reach if ours.distance <= each[1].distance]:
+            to_reach.remove((name, theirs))
+            sooner = theirs.seconds / ours.seconds
+            faster = theirs.drawing(theirs.distance) / ours.drawing(theirs.distance)
+            print(f"{name} at {theirs.distance:.0f}: {sooner:.1f} times as soon, {faster:.1f} times as fast in drawing")
+        if not to_reach:
+            break
 
 
 if __name__ == "__main__":
