@@ -46,6 +46,7 @@ class Checkout:
     root: Path
     build: Path
     photos: Path | None = None
+    waiting: subprocess.Popen | None = None
 
     def chapter(self, name: str, *sources: str, data: bool = False) -> Path:
         """Write the notebook ``name``, with ``sources`` between its parameters and its footer."""
@@ -85,7 +86,8 @@ def new_checkout(root: Path) -> Checkout:
     (root / "book").mkdir(parents=True)
     for name in ("Snakefile", "constraints.txt", "data_manifest.yaml", "_config.yml"):
         shutil.copy(ROOT / name, root / name)
-    shutil.copytree(ROOT / "src" / "fakebook", root / "src" / "fakebook", ignore=shutil.ignore_patterns("__pycache__"))
+    # As it is compiled, but for what somebody is just compiling.
+    shutil.copytree(ROOT / "src" / "fakebook", root / "src" / "fakebook", ignore=shutil.ignore_patterns("*.pyc.*"))
     for name, source in MODULES.items():
         (root / "src" / "fakebook" / f"{name}.py").write_text(source)
     (root / "book" / "intro.md").write_text("# Intro\n")
