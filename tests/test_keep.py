@@ -48,6 +48,25 @@ def keep_it(train, config=None, data="abc", name="net", code=CODE):
     return keep.or_train(name, config or {"width": 3}, data, build, train, code=code, device="cpu")
 
 
+def test_loaded_it_computes_to_the_bit_what_it_did_when_trained(folder):
+    """Convolutions choose their way of adding up by how their weights lie in memory."""
+
+    def conv():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(3, 24, 3, padding=1), nn.ReLU(), nn.Conv2d(24, 3, 3, padding=1))
+
+    def train(model, checkpoint):
+        data = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        loss = Phase(lambda network, batch, rng: ((network(batch) - 1).square(), {}))
+        return fit(model, loss, data, steps=3, batch_size=4, device="cpu", progress=False)
+
+    first, second = (keep.or_train("conv", {}, "abc", conv, train, code=CODE, device="cpu") for _ in range(2))
+    assert second.kept.loaded and first[0].weight.stride() == second[0].weight.stride()
+    images = torch.randn(9, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        assert torch.equal(first(images), second(images))
+
+
 def test_trained_once_then_loaded_with_its_history(folder, capsys):
     train = Train()
     first, second = keep_it(train), keep_it(train)

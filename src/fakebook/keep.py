@@ -92,6 +92,9 @@ def or_train(
     if processes.number() == 0:
         print(f"{name}: {verb} {kept.seconds:.0f} s{said}")
     model.kept = kept
+    # As fit leaves it, trained or loaded: another layout means other kernels, which round differently.
+    if any(isinstance(module, nn.Conv2d) for module in model.modules()):
+        model.to(memory_format=torch.channels_last)
     return model.to(pick(device)).eval()
 
 
