@@ -19,7 +19,7 @@ from torch import nn
 
 from fakebook import processes, weights
 from fakebook.code import PACKAGE, fingerprint
-from fakebook.device import pick
+from fakebook.device import lay_out, pick
 from fakebook.errors import UserError
 from fakebook.paths import build as build_folder
 from fakebook.training import History
@@ -92,9 +92,7 @@ def or_train(
     if processes.number() == 0:
         print(f"{name}: {verb} {kept.seconds:.0f} s{said}")
     model.kept = kept
-    # As fit leaves it, trained or loaded: another layout means other kernels, which round differently.
-    if any(isinstance(module, nn.Conv2d) for module in model.modules()):
-        model.to(memory_format=torch.channels_last)
+    lay_out(model)
     return model.to(pick(device)).eval()
 
 

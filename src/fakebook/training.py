@@ -160,11 +160,9 @@ def fit(
 
     own = [{key: named[key] for key in _keys(phase, named)} for phase in phases]
     updated = {key: named[key] for key in named if any(key in mine for mine in own)}
-    convolutional = any(isinstance(module, nn.Conv2d) for network in named.values() for module in network.modules())
     for network in named.values():
         network.to(device, torch.float64 if precision == "64-true" else None)
-        if convolutional:
-            network.to(memory_format=torch.channels_last)
+    convolutional = devices.lay_out(*named.values())
     for network in updated.values():
         network.train()
 
