@@ -3,13 +3,14 @@
     pip install diffusers denoising-diffusion-pytorch
     OMP_NUM_THREADS=1 python benchmarks/diffusion.py [--peers diffusers] [--seconds 420] [--sheet faces.png]
 
-One process, one thread, float32, the same faces of 32x32, and one loop of training for all: AdamW at a constant rate,
-and an average of the weights, over some fifty steps, that draws. Each side trains once, and is judged at several
-moments: the peers after a quarter, half and all of ``--seconds``, fakebook from 1/32 on, until it is as near as the
-best peer ever was. All times are the processor's; judging does not count as training, and preparing does, such as
-fitting the mixture that chapter 7's recipe asks for. The peers are diffusers' ``UNet2DModel`` with the v and the cosine
-schedule of ``DDPMScheduler``, and denoising-diffusion-pytorch's ``Unet`` with the v of its own ``GaussianDiffusion``;
-their networks and batches are small enough to get somewhere on a slow core.
+One process, one thread, float32, the same faces of 32x32, and one loop of training for all: AdamW, and an average of
+the weights, over some fifty steps, that draws. Each side trains once, and is judged at several moments: the peers after
+a quarter, half and all of ``--seconds``, fakebook from 1/16 on, until it is as near as the best peer ever was. For the
+last quarter before a moment the rate falls to 0, as it would at the end of a training; then everything is put back, and
+the training goes on from where that began. All times are the processor's, and judging does not count. The peers are
+diffusers' ``UNet2DModel`` with the v and the cosine schedule of ``DDPMScheduler``, and denoising-diffusion-pytorch's
+``Unet`` with the v of its own ``GaussianDiffusion``; their networks and batches are small enough to get somewhere on a
+slow core.
 
 The distance is Fréchet's in features of EfficientNet-Lite0, to faces held out, for faces drawn in 5, 10 and 20 calls by
 each side's own sampler (DPM-Solver++(2M) for diffusers and fakebook, DDIM for the other); before their last moment the
@@ -18,6 +19,7 @@ was as near, and how much faster it then draws: seconds for 1,000 faces by the f
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -27,7 +29,6 @@ from typing import NamedTuple
 import torch
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from PIL import Image
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,9 +38,8 @@ from fakebook.ema import EMA
 from fakebook.figures import sheet
 from fakebook.metrics.frechet import frechet_distance
 from fakebook.models.efficientnet_lite0 import efficientnet_lite0
-from fakebook.models.mixture import MixtureDenoiser
 from fakebook.models.unet import Denoiser, DenoiserConfig
-from fakebook.objectives.diffusion import as_noise, denoising_loss
+from fakebook.objectives.diffusion import as_noise, capped_snr, denoising_loss
 from fakebook.samplers.diffusion import dpm_solver
 from fakebook.samplers.schedules import cosine
 
@@ -100,14 +100,13 @@ class Lucidrains:
 class Ours:
     """Chapter 7's network, objective and sampler."""
 
-    name, batch, rate = "fakebook", 32, 2e-3
+    name, batch, rate = "fakebook", 16, 3e-3
     layout = torch.channels_last
 
     def __init__(self, train: Tensor):
-        self.network, self.schedule = Denoiser(DenoiserConfig(widths=(64, 128), blocks=1)), cosine(1000)
-        groups = KMeans(128, n_init=1, random_state=0).fit_predict(train.flatten(1).numpy())
-        mixture = MixtureDenoiser(train, torch.from_numpy(groups).long(), 256, self.schedule.alphas_bar)
-        weight = lambda t: t / len(self.schedule) / mixture.variance(t)  # noqa: E731
+        self.network = Denoiser(DenoiserConfig(patch=2, widths=(32, 64), blocks=1))
+        self.schedule = cosine(1000)
+        weight = capped_snr(self.schedule)
         self.errors = partial(denoising_loss, schedule=self.schedule, says="image", weight=weight)
 
     def loss(self, x: Tensor) -> Tensor:
@@ -137,23 +136,34 @@ class Look(NamedTuple):
 def training(kind: type, train: Tensor, moments: Iterable[float]) -> Iterator[tuple]:
     """The side, its averaged network, seconds and steps, at each of the moments."""
     torch.manual_seed(0)
-    start, steps = time.process_time(), 0
+    spent, steps = 0.0, 0
     side = kind(train)
     network = side.network.to(memory_format=side.layout)
     optimiser = torch.optim.AdamW(network.parameters(), side.rate, (0.9, 0.99), weight_decay=0, fused=True)
     averages = EMA({"network": network}, 0.98)
-    for moment in moments:
-        while time.process_time() - start < moment:
-            optimiser.param_groups[0]["lr"] = side.rate * min(1.0, (steps + 1) / 50)
+    kept = (network, optimiser, averages.averages["network"])
+
+    def go_on(until: float, falling: bool) -> tuple[float, int]:
+        """Train until so many seconds are spent; seconds and steps then."""
+        start, done = time.process_time() - spent, steps
+        while (now := time.process_time() - start) < until:
+            left = (until - now) / (until - spent) if falling else 1.0
+            optimiser.param_groups[0]["lr"] = side.rate * min(1.0, (done + 1) / 50) * left
             side.loss(train[torch.randint(len(train), (side.batch,))]).backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             optimiser.zero_grad()
             averages.update()
-            steps += 1
-        stopped = time.process_time()
-        yield side, averages.averages["network"], stopped - start, steps
-        start += time.process_time() - stopped
+            done += 1
+        return now, done
+
+    for moment in moments:
+        spent, steps = go_on(0.75 * moment, falling=False)
+        states = [copy.deepcopy(each.state_dict()) for each in kept]
+        seconds, done = go_on(moment, falling=True)
+        yield side, averages.averages["network"], seconds, done
+        for each, state in zip(kept, states, strict=True):
+            each.load_state_dict(state)
 
 
 def main() -> None:
@@ -208,7 +218,7 @@ def main() -> None:
     whole = arguments.seconds
     moments = {whole / 4: CALLS[1:2], whole / 2: CALLS[1:2], whole: CALLS}
     to_reach = [(name, look) for name in arguments.peers for look in looks(kinds[name], moments)]
-    for ours in looks(Ours, {whole / 2 ** (n / 2): CALLS for n in range(10, -1, -1)}):
+    for ours in looks(Ours, {whole / 2 ** (n / 2): CALLS for n in range(8, -1, -1)}):
         for name, theirs in [each for each in to_reach if ours.distance <= each[1].distance]:
             to_reach.remove((name, theirs))
             sooner = theirs.seconds / ours.seconds

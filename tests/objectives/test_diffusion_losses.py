@@ -3,6 +3,7 @@
 import math
 
 import diffusers
+import diffusers.training_utils
 import pytest
 import torch
 from scipy.integrate import quad
@@ -44,6 +45,18 @@ def test_noising_and_v_are_those_of_diffusers():
     a, s = losses.shares(schedule, t, x)
     torch.testing.assert_close(a * x + s * noise, theirs.add_noise(x, noise, t), rtol=1e-12, atol=0)
     torch.testing.assert_close(losses.target("v", x, noise, a, s), theirs.get_velocity(x, noise, t), rtol=1e-12, atol=0)
+
+
+def test_capped_weights_are_those_of_diffusers_signal_to_noise_ratio_or_of_v():
+    theirs, schedule, t = diffusers.DDPMScheduler(1000), linear(1000), torch.arange(1000)
+    theirs.alphas_cumprod = schedule.alphas_bar
+    expected = (1 + diffusers.training_utils.compute_snr(theirs, t).double()).clamp(max=5)  # float32 within
+    torch.testing.assert_close(losses.capped_snr(schedule)(t), expected, rtol=1e-5, atol=0)
+    x, options = normal(8, 3, 2, 2), {"schedule": schedule, "says": "image"}
+    uncapped = losses.capped_snr(schedule, math.inf)
+    found, _ = losses.denoising_loss(lambda x_t, t: 0.9 * x_t, x, rng(1), weight=uncapped, **options)
+    as_v, _ = losses.denoising_loss(lambda x_t, t: 0.9 * x_t, x, rng(1), scored="v", **options)
+    torch.testing.assert_close(found, as_v, rtol=1e-9, atol=0)
 
 
 def test_the_straight_path_is_that_of_diffusers():

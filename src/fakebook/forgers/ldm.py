@@ -18,7 +18,6 @@ from fakebook.forgers.practice import (
     Lesson,
     Trained,
     TrainedForger,
-    importance,
     joined,
     learned,
     painted_into,
@@ -28,7 +27,7 @@ from fakebook.models.autoencoder import ConvConfig
 from fakebook.models.kl_autoencoder import KLAutoencoder
 from fakebook.models.latent_diffusion import LatentInpainter, inpainter
 from fakebook.models.unet import DenoiserConfig
-from fakebook.objectives.diffusion import as_noise, denoising_loss
+from fakebook.objectives.diffusion import as_noise, capped_snr, denoising_loss
 from fakebook.objectives.perceptual import Perceptual
 from fakebook.objectives.reconstruction import kl_autoencoder_loss
 from fakebook.samplers.diffusion import ddim, noise_like
@@ -194,7 +193,7 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
     bank = aimed(2048, lesson.images.shape[-1], settings.mask_area, torch.Generator().manual_seed(lesson.seed))
 
     codes, conditions = encoded(generator, lesson.images, bank, settings.holes, lesson.seed)
-    weight = importance(codes, schedule, device)
+    weight = capped_snr(schedule)
 
     def loss(networks, batch, rng):
         return denoise(generator, *batch, rng, schedule, weight)

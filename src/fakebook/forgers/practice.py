@@ -11,14 +11,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from fakebook import device as devices
 from fakebook import keep, training
 from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
 from fakebook.forgers import composite
 from fakebook.guards import seeded
-from fakebook.models.mixture import MixtureDenoiser
-from fakebook.samplers.schedules import Schedule
 from fakebook.training import Phase
 
 Settings = TypeVar("Settings")
@@ -116,16 +113,6 @@ def joined(before: training.History, after: training.History) -> training.Histor
     later = after.frame.assign(step=after.frame["step"] + len(before.frame))
     frame = pd.concat([before.frame, later], ignore_index=True)
     return replace(after, frame=frame, seconds=before.seconds + after.seconds)
-
-
-def importance(data: Tensor, schedule: Schedule, device: str | torch.device) -> Callable[[Tensor], Tensor]:
-    """What the squared error at indices (B,) of a schedule counts: more where there is more noise, in the unit of what
-    a single Gaussian, fitted to ``data`` (N, C, H, W), would leave unknown there. See chapter 7.
-    """
-    some = data[:1000]
-    gaussian = MixtureDenoiser(some, torch.zeros(len(some), dtype=torch.long), min(256, len(some)), schedule.alphas_bar)
-    gaussian.to(devices.pick(device))
-    return lambda t: t / len(schedule) / gaussian.variance(t)
 
 
 def painted_into(

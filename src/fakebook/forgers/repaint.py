@@ -11,9 +11,9 @@ from fakebook import training
 from fakebook.data.imageset import fingerprint
 from fakebook.errors import UserError
 from fakebook.forgers import check
-from fakebook.forgers.practice import Lesson, Trained, TrainedForger, importance, learned, painted_into, settings_of
+from fakebook.forgers.practice import Lesson, Trained, TrainedForger, learned, painted_into, settings_of
 from fakebook.models.unet import Denoiser, DenoiserConfig
-from fakebook.objectives.diffusion import as_noise, denoising_loss
+from fakebook.objectives.diffusion import as_noise, capped_snr, denoising_loss
 from fakebook.samplers.diffusion import Predict
 from fakebook.samplers.repaint import calls, itinerary, repaint
 from fakebook.samplers.schedules import Schedule, cosine
@@ -143,7 +143,7 @@ def _new(settings: RePaintSettings, shape: torch.Size) -> Trained:
 def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]:
     settings = lesson.settings
     schedule = cosine(settings.times)
-    weight = importance(lesson.images, schedule, lesson.device)
+    weight = capped_snr(schedule)
 
     def loss(networks, batch, rng):
         return denoising_loss(networks["generator"], batch, rng, schedule=schedule, says="image", weight=weight)

@@ -41,14 +41,6 @@ class MixtureDenoiser(nn.Module):
         self.register_buffer("log_shares", (counts / len(flat)).to(flat).log())
         self.register_buffer("alphas_bar", alphas_bar.to(flat))
 
-    def variance(self, t: Tensor) -> Tensor:
-        """What is unknown of each number of an image at t though its component is known, (B,): the mean over all
-        directions of λ (1 - ᾱ) / (ᾱ λ + 1 - ᾱ)."""
-        bar = self._bar(t)
-        along, rest = (v * (1 - bar) / (bar * v + 1 - bar) for v in (self.variances, self.rest))
-        pixels, directions = self.directions.shape
-        return (along.sum(1) + (pixels - directions) * rest[:, 0]) / pixels
-
     def components(self, x: Tensor, t: Tensor) -> Tensor:
         """p(k | x_t), (B, K), of x_t (B, C, H, W) and indices t (B,)."""
         bar, flat = self._bar(t), x.flatten(1)

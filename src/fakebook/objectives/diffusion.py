@@ -83,6 +83,17 @@ def denoising_loss(
     return loss if weight is None else loss * _beside(weight(t), loss), terms
 
 
+def capped_snr(schedule: Schedule, cap: float = 5.0) -> Callable[[Tensor], Tensor]:
+    """min(1 + SNR, cap), what squared errors of the picture count at indices (B,) of a schedule; SNR = ᾱ / (1 - ᾱ).
+
+    Without the cap errors of the picture count as those of v do [@salimans2022distillation]. At little noise that is so
+    much that a network does little but copy. The cap is that of min-SNR weighting [@hang2023minsnr], which goes without
+    the 1: here high noise keeps its weight.
+    """
+    bars = schedule.alphas_bar
+    return lambda t: (1 / (1 - bars.to(t.device)[t])).clamp(max=cap)
+
+
 def flow_loss(
     network: Network,
     x: Tensor,
