@@ -104,7 +104,7 @@ def test_it_shares_no_weight_with_the_base_and_holds_no_way_up():
     shaken(control, seed=5)
     assert all(torch.equal(weight, before[name]) for name, weight in base.state_dict().items())
     assert not any(
-        name.split(".")[1] in {"up", "grow", "after", "norm", "write"}
+        name.split(".")[1] in {"up", "grow", "after", "write"}
         for name, _ in control.copy.named_parameters(prefix="copy")
     )
     assert isinstance(control.zeros[0], nn.Conv2d) and [z.out_channels for z in control.zeros] == [8, 16]

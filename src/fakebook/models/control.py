@@ -24,7 +24,7 @@ class ControlNet(nn.Module):
         config = base.config
         self.patch = config.patch
         self.copy = deepcopy(base).requires_grad_(True)
-        for unused in ("after", "up", "grow", "norm", "write"):  # the way up
+        for unused in ("after", "up", "grow", "write"):  # the way up
             delattr(self.copy, unused)
         self.copy.attention, self.copy.listen = self.copy.attention[:1], self.copy.listen[:1]  # their way down
         first = config.widths[0]

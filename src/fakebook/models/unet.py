@@ -157,8 +157,9 @@ class Denoiser(nn.Module):
     - ``control``, what a `fakebook.models.control.ControlNet` says of the same images.
 
     Deviations from DDPM: patches first, for speed; attention on the coarsest grid alone; the places of the finest grid
-    are told apart by a learned map; no block starts as the identity, only the last layer starts at zero. Times
-    need not be whole numbers.
+    are told apart by a learned map; no block starts as the identity, only the last layer starts at zero; and no norm
+    comes before it, which would take away what is alike all over a picture, such as its colour: noise has none, but a
+    network that says the picture has to say it. Times need not be whole numbers.
     """
 
     def __init__(self, config: DenoiserConfig):
@@ -181,7 +182,6 @@ class Denoiser(nn.Module):
         self.before, self.after = _blocks(last, last, config), _blocks(last, last, config)
         self.attention = nn.ModuleList(Attention(last, config.heads) for _ in range(2 * config.attention))
         self.listen = nn.ModuleList(CrossAttention(last, config.words, config.heads) for _ in range(2) if config.words)
-        self.norm = nn.GroupNorm(8, first)
         self.write = zeroed(nn.Conv2d(first, pixels, 3, padding=1))
 
     def forward(
@@ -214,7 +214,7 @@ class Denoiser(nn.Module):
             h = torch.cat([F.pixel_shuffle(grow(h), 2), fine.pop()], dim=1)
             for block in blocks:
                 h = block(h, time)
-        return F.pixel_shuffle(self.write(F.silu(self.norm(h))), config.patch)
+        return F.pixel_shuffle(self.write(F.silu(h)), config.patch)
 
     def time(self, t: Tensor, told: Tensor | None = None) -> Tensor | None:
         """What the blocks hear of the time and of what is told, (B, embedding)."""
