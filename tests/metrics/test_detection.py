@@ -1,6 +1,5 @@
 """AP and AUROC, plain and weighted, against scikit-learn with ties; the bootstrap against what theory says."""
 
-
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
