@@ -1,6 +1,6 @@
 """Latent diffusion as a forger: an autoencoder, then diffusion of its codes beside those of what is known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -193,10 +193,9 @@ def _train(trained: Trained, lesson: Lesson) -> tuple[Trained, training.History]
     bank = aimed(2048, lesson.images.shape[-1], settings.mask_area, torch.Generator().manual_seed(lesson.seed))
 
     codes, conditions = encoded(generator, lesson.images, bank, settings.holes, lesson.seed)
-    weight = capped_snr(schedule)
 
     def loss(networks, batch, rng):
-        return denoise(generator, *batch, rng, schedule, weight)
+        return denoise(generator, *batch, rng, schedule)
 
     second = training.fit(
         {"generator": generator.denoiser},
@@ -245,11 +244,11 @@ def denoise(
     condition: Tensor,
     rng: torch.Generator,
     schedule: Schedule,
-    weight: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Weighted squared errors of the codes z (B, code, side, side) that the network says, of their shape, and
-    ``noise_mse``; see `fakebook.objectives.diffusion.denoising_loss`.
+    """Squared errors of the codes z (B, code, side, side) that the network says, of their shape, by
+    `fakebook.objectives.diffusion.capped_snr`; and ``noise_mse``, see `fakebook.objectives.diffusion.denoising_loss`.
     """
+    weight = capped_snr(schedule)
     return denoising_loss(
         lambda z_t, t: network(z_t, t, condition), z, rng, schedule=schedule, says="image", weight=weight
     )
