@@ -21,6 +21,9 @@ class Words:
     An end with the highest number is where open_clip reads off the embedding of a text. Upper and lower case are one;
     signs of punctuation are words.
 
+    open_clip's own tokenizer has 49,408 tokens, of which captions of a small world use a few dozen: the table of their
+    embeddings would be larger than all the rest of a small CLIP.
+
     Args:
         words: the vocabulary, without duplicates.
         context: tokens of a caption, start and end included; at least 2.
